@@ -1,0 +1,141 @@
+import type { MonotonicMs, Pts90k } from '../units.js';
+
+/** Picture format of one run, from the caps packet of its stream. Constant for the life of the run. */
+export interface VideoFormat {
+  /** AVCDecoderConfigurationRecord, ISO/IEC 14496-15 §5.3.3.1. */
+  readonly avcC: Buffer;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** One GOP as a finished moof + mdat, with the facts needed to place it in any segment. */
+export interface Fragment {
+  /** Which life of the pipeline it comes from, counted from 1 within a boot. Times of two runs are unrelated. */
+  readonly run: number;
+  readonly format: VideoFormat;
+  /** moof box whose decode time and sequence number are still those of a fragment on its own. */
+  readonly moof: Buffer;
+  /** mdat box, header included. Shared between the pre-event buffer and the writer, never copied, never changed. */
+  readonly mdat: Buffer;
+  /** ftyp + moov that a segment starting with this fragment begins with. */
+  readonly init: Buffer;
+  readonly start90k: Pts90k;
+  readonly duration90k: number;
+  readonly frames: number;
+  /** When the last access unit of the GOP arrived. */
+  readonly arrivedAt: MonotonicMs;
+}
+
+/** Why a recording holds less pre-event than was asked. `none` when it holds all of it. */
+export type PreEventShortfall = 'none' | 'boot' | 'memory' | 'pipeline-restart';
+
+export interface PreEventFacts {
+  readonly askedMs: number;
+  readonly gotMs: number;
+  readonly reason: PreEventShortfall;
+}
+
+/** Why a segment ends. `power-loss` is never said by a running recorder, only by recovery. */
+export type SegmentEnd = 'normal' | 'storage-full' | 'stall';
+
+/** What is known when a segment opens. */
+export interface SegmentOpening {
+  /** Recording number within this boot, from `RecordingSink.beginRecording`. */
+  readonly rec: number;
+  /** Position in the recording, from 0. */
+  readonly seq: number;
+  readonly run: number;
+  readonly format: VideoFormat;
+  /** ftyp + moov; the writer puts it before the first fragment. */
+  readonly init: Buffer;
+  /** Media time of the first access unit in its run; inside the segment time starts at 0. */
+  readonly start90k: Pts90k;
+  /** Time without pictures between the previous segment of the recording and this one; 0 when it joins exactly. */
+  readonly gapBeforeMs: number;
+  /** Only in the first segment of a recording. */
+  readonly preEvent?: PreEventFacts;
+}
+
+/** A fragment placed in its segment: decode time relative to the segment's start, sequence number set. */
+export interface PlacedFragment {
+  readonly parts: readonly Buffer[];
+  /** Start of the fragment from the start of the segment. */
+  readonly offset90k: number;
+  readonly duration90k: number;
+  readonly frames: number;
+}
+
+/** A moment the wearer marked, on the monotonic clock and as media time from the start of the recording. */
+export interface Mark {
+  readonly at: MonotonicMs;
+  readonly mediaMs: number;
+}
+
+export interface SegmentClosing {
+  readonly end: SegmentEnd;
+  /** True for the last segment of the recording. */
+  readonly isLast: boolean;
+  readonly marks: readonly Mark[];
+}
+
+export interface OpenSegment {
+  /** Resolves when the fragment is written and a signed head over all but the newest 64 KiB of it is durable. */
+  append(fragment: PlacedFragment): Promise<void>;
+  /** Writes the final chunk, the sealed metadata and the signed manifest; the segment is immutable afterwards. */
+  seal(closing: SegmentClosing): Promise<void>;
+}
+
+/** What capture needs from storage. Storage satisfies it by shape; it does not import this file. */
+export interface RecordingSink {
+  /** The number of a new recording, never given twice in this boot. */
+  beginRecording(): Promise<number>;
+  /** Rejects with `storage/disk-full` when there is no room for a segment. */
+  openSegment(opening: SegmentOpening): Promise<OpenSegment>;
+}
+
+/** Which edge of which button, when, before anything is decided about it. */
+export interface PressEdge {
+  readonly button: 'record' | 'function';
+  readonly isPressed: boolean;
+  readonly at: MonotonicMs;
+}
+
+/** What became of an edge. Every edge gets exactly one. */
+export type PressOutcome =
+  | 'started'
+  | 'mark'
+  | 'stopped'
+  | 'held'
+  | 'released'
+  | 'bounce'
+  | 'refused-no-video'
+  | 'refused-storage'
+  | 'refused-fault';
+
+/** Facts for the device log. */
+export type JournalFact =
+  | { readonly type: 'mode'; readonly mode: RecorderMode; readonly reason: string }
+  | { readonly type: 'fault'; readonly code: string; readonly detail: string }
+  | {
+      readonly type: 'gap';
+      readonly rec: number | null;
+      readonly gapMs: number;
+      readonly cause: string;
+    };
+
+export type RecorderMode = 'idle' | 'buffering' | 'recording' | 'post-event' | 'fault';
+
+/** The device log as capture sees it. */
+export interface Journal {
+  /** Durable before it resolves; the number names the edge in `decided`. */
+  pressed(edge: PressEdge): Promise<number>;
+  decided(edge: number, outcome: PressOutcome, latencyMs: number): Promise<void>;
+  record(fact: JournalFact): Promise<void>;
+}
+
+/** What the wearer sees and feels. Which light that is, is the board's matter. */
+export interface Indicator {
+  show(mode: RecorderMode, isDurable: boolean): void;
+  /** A short confirmation: a start, a mark, a stop, a refusal. */
+  signal(kind: 'started' | 'marked' | 'stopped' | 'refused'): void;
+}

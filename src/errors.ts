@@ -1,0 +1,98 @@
+/** What a caller may do about an error; modelled on the gRPC canonical codes. */
+export type ErrorKind =
+  | 'unavailable'
+  | 'resource-exhausted'
+  | 'failed-precondition'
+  | 'invalid-argument'
+  | 'data-loss'
+  | 'internal';
+
+/**
+ * Every error code of the runtime with its kind and what a person does about it. The code is the word that the
+ * wearer's lights, the log, MQTT and the command line share, so a code never changes its meaning.
+ */
+const table = {
+  'board/not-found': ['invalid-argument', 'Name a file in board/ (for example sim) or give a path to a board file.'],
+  'board/invalid': ['invalid-argument', 'Correct the board file; board/board.schema.json describes every key.'],
+  'config/invalid': ['invalid-argument', 'Correct the setting; the table in README.md lists every key and its bounds.'],
+  'config/unreadable': ['invalid-argument', 'Give --config the path of a readable JSON file.'],
+  'cli/usage': ['invalid-argument', 'See lapel help.'],
+  'cli/not-running': ['failed-precondition', 'Start the camera first: lapel run --board sim.'],
+  'cli/already-running': ['failed-precondition', 'Stop the other camera or give this one its own --data.'],
+  'hal/no-element': ['failed-precondition', 'Run board/setup.sh, which installs the GStreamer plugins.'],
+  'hal/no-footage': ['failed-precondition', 'Run board/setup.sh, which prepares the footage of the simulated board.'],
+  'hal/no-binding': ['failed-precondition', 'Run board/setup.sh, which builds the GStreamer binding.'],
+  'hal/pipeline': ['unavailable', 'The message names the GStreamer element; check the camera part of the board file.'],
+  'hal/disconnected': ['unavailable', 'Check the cable; the runtime opens the port again by itself.'],
+  'hal/no-acknowledge': ['unavailable', 'Check the wiring and the address in the board file.'],
+  'hal/bus': ['unavailable', 'Check the wiring of the bus.'],
+  'capture/malformed-stream': ['data-loss', 'The capture child is restarted; if it comes back, run lapel doctor.'],
+  'capture/gop-too-long': ['failed-precondition', 'Set the encoder to at least one IDR a second.'],
+  'capture/no-video': ['unavailable', 'The capture child is restarted; if it comes back, run lapel doctor.'],
+  'capture/queue-full': ['resource-exhausted', 'The card is too slow for the bit rate; use a faster card.'],
+  'evidence/malformed': ['data-loss', 'The bytes are not in the format named; get another copy.'],
+  'evidence/bad-signature': ['data-loss', 'The document was changed or is signed by another key; do not rely on it.'],
+  'evidence/wrong-key': ['invalid-argument', 'Give the identity of one of the recipients the camera was set up with.'],
+  'evidence/unknown-device': ['invalid-argument', 'Add the device to the trust file: lapel keys enrol.'],
+  'evidence/bad-recipient': ['invalid-argument', 'Give age X25519 recipients (age1...); age-keygen makes one.'],
+  'keys/missing': ['failed-precondition', 'Make the keys: lapel keys init.'],
+  'keys/exists': ['failed-precondition', 'Keys are never overwritten; choose another directory.'],
+  'keys/malformed': ['data-loss', 'Restore the key file from its backup, or enrol the device anew.'],
+  'keys/permissions': ['failed-precondition', 'Make the key file private: chmod 600.'],
+  'storage/disk-full': ['resource-exhausted', 'Dock the camera so that footage with a receipt can make room, or use a larger card.'],
+  'storage/not-found': ['invalid-argument', 'Check the path.'],
+  'storage/io': ['unavailable', 'The card does not take or give data; check it and its mount.'],
+  'storage/read-only': ['failed-precondition', 'The card is mounted read-only; check it and mount it again.'],
+  'storage/limit': ['resource-exhausted', 'The file is larger than the format allows; get another copy.'],
+  'storage/corrupt': ['data-loss', 'The file was moved to quarantine; keep the card for examination.'],
+  'sync/no-broker': ['unavailable', 'Check that the broker runs and the --broker URL is right.'],
+  'sync/lost-connection': ['unavailable', 'The session resumes by itself when the broker is back.'],
+  'sync/timeout': ['unavailable', 'The peer did not answer; the step is repeated.'],
+  'sync/malformed': ['invalid-argument', 'The peer speaks another version of the protocol; update it.'],
+  'sync/refused': ['failed-precondition', 'The reason is in the message.'],
+  'internal/bug': ['internal', 'Report it with the log.'],
+} as const satisfies Record<string, readonly [ErrorKind, string]>;
+
+export type ErrorCode = keyof typeof table;
+
+/** Every operating error thrown by this runtime. Match on `code` or `kind`, never on `message`. */
+export class CameraError extends Error {
+  override readonly name = 'CameraError';
+  readonly code: ErrorCode;
+
+  /** `message` is one line without the code; `cause` keeps the error underneath. */
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get kind(): ErrorKind {
+    return table[this.code][0];
+  }
+
+  /** What a person does about it: one sentence, never empty. */
+  get remedy(): string {
+    return table[this.code][1];
+  }
+
+  /** `code: message. Remedy`, one line: what every command prints. */
+  get line(): string {
+    const sentence = this.message.replace(/\s+/g, ' ').replace(/[.\s]+$/, '');
+    return `${this.code}: ${sentence}. ${this.remedy}`;
+  }
+}
+
+export const isCameraError = (error: unknown): error is CameraError => error instanceof CameraError;
+
+export const hasErrorCode = (error: unknown, code: ErrorCode): boolean =>
+  isCameraError(error) && error.code === code;
+
+/** The `code` of a Node system error (`ENOENT`, `ENOSPC`), or undefined for anything else. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The text of anything that was thrown. */
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

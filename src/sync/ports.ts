@@ -1,0 +1,52 @@
+import type { Cancel } from '../clock.js';
+import type { Envelope } from '../evidence/dsse.js';
+import type { SegmentRef } from '../units.js';
+
+/** Deliver at most once, or at least once to the broker. Neither says anything about the receiver. */
+export type Qos = 0 | 1;
+
+/** A connection to a broker, MQTT 3.1.1 or 5. Transport only: it keeps nothing that must not be lost. */
+export interface MqttConnection {
+  /**
+   * Resolves when the message left (QoS 0) or the broker answered (QoS 1).
+   * Rejects with `sync/lost-connection` when the connection is down or goes down, `sync/timeout` after 10 s.
+   * `payload` belongs to the connection afterwards.
+   */
+  publish(topic: string, payload: Buffer, options: { qos: Qos; retain?: boolean }): Promise<void>;
+  /** Subscribes again by itself after every reconnect. Rejects like `publish`. */
+  subscribe(filters: Readonly<Record<string, Qos>>): Promise<void>;
+  onMessage(listener: (topic: string, payload: Buffer) => void): Cancel;
+  /** Calls back on every change, and once at the start with the present state. */
+  onConnected(listener: (isConnected: boolean) => void): Cancel;
+  close(): Promise<void>;
+}
+
+/** A sealed segment as the device offers it. */
+export interface OfferableSegment {
+  readonly ref: SegmentRef;
+  readonly manifest: Envelope;
+  readonly bytes: number;
+}
+
+/** A sealed segment open for reading. */
+export interface SegmentReader {
+  /** The 32-byte leaf hashes of the ciphertext, in order. */
+  leaves(): Promise<Buffer>;
+  /** Fills `target` from `targetOffset` with `length` bytes of the ciphertext at `offset`; rejects when there are fewer. */
+  readInto(target: Buffer, targetOffset: number, length: number, offset: number): Promise<void>;
+  /** The sealed metadata (age file), or undefined when the segment has none. */
+  meta(): Promise<Buffer | undefined>;
+  close(): Promise<void>;
+}
+
+/** What the device side of sync needs from storage. */
+export interface OutgoingSegments {
+  /** Sealed segments without a verified receipt, oldest first, at most `limit`. */
+  pending(limit: number): Promise<readonly OfferableSegment[]>;
+  /** How many there are and their bytes: for progress. */
+  backlog(): Promise<{ segments: number; bytes: number }>;
+  offered(refs: readonly SegmentRef[]): Promise<void>;
+  open(ref: SegmentRef): Promise<SegmentReader>;
+  /** Keeps a receipt whose signature, manifest digest and root sync has verified. Idempotent. */
+  receipted(ref: SegmentRef, receipt: Envelope): Promise<void>;
+}
