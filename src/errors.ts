@@ -12,43 +12,109 @@ export type ErrorKind =
  * wearer's lights, the log, MQTT and the command line share, so a code never changes its meaning.
  */
 const table = {
-  'board/not-found': ['invalid-argument', 'Name a file in board/ (for example sim) or give a path to a board file.'],
-  'board/invalid': ['invalid-argument', 'Correct the board file; board/board.schema.json describes every key.'],
-  'config/invalid': ['invalid-argument', 'Correct the setting; the table in README.md lists every key and its bounds.'],
+  'board/not-found': [
+    'invalid-argument',
+    'Name a file in board/ (for example sim) or give a path to a board file.',
+  ],
+  'board/invalid': [
+    'invalid-argument',
+    'Correct the board file; board/board.schema.json describes every key.',
+  ],
+  'config/invalid': [
+    'invalid-argument',
+    'Correct the setting; the table in README.md lists every key and its bounds.',
+  ],
   'config/unreadable': ['invalid-argument', 'Give --config the path of a readable JSON file.'],
   'cli/usage': ['invalid-argument', 'See lapel help.'],
   'cli/not-running': ['failed-precondition', 'Start the camera first: lapel run --board sim.'],
-  'cli/already-running': ['failed-precondition', 'Stop the other camera or give this one its own --data.'],
-  'hal/no-element': ['failed-precondition', 'Run board/setup.sh, which installs the GStreamer plugins.'],
-  'hal/no-footage': ['failed-precondition', 'Run board/setup.sh, which prepares the footage of the simulated board.'],
-  'hal/no-binding': ['failed-precondition', 'Run board/setup.sh, which builds the GStreamer binding.'],
-  'hal/pipeline': ['unavailable', 'The message names the GStreamer element; check the camera part of the board file.'],
-  'hal/disconnected': ['unavailable', 'Check the cable; the runtime opens the port again by itself.'],
+  'cli/already-running': [
+    'failed-precondition',
+    'Stop the other camera or give this one its own --data.',
+  ],
+  'hal/no-element': [
+    'failed-precondition',
+    'Run board/setup.sh, which installs the GStreamer plugins.',
+  ],
+  'hal/no-footage': [
+    'failed-precondition',
+    'Run board/setup.sh, which prepares the footage of the simulated board.',
+  ],
+  'hal/no-binding': [
+    'failed-precondition',
+    'Run board/setup.sh, which builds the GStreamer binding.',
+  ],
+  'hal/pipeline': [
+    'unavailable',
+    'The message names the GStreamer element; check the camera part of the board file.',
+  ],
+  'hal/disconnected': [
+    'unavailable',
+    'Check the cable; the runtime opens the port again by itself.',
+  ],
   'hal/no-acknowledge': ['unavailable', 'Check the wiring and the address in the board file.'],
   'hal/bus': ['unavailable', 'Check the wiring of the bus.'],
-  'capture/malformed-stream': ['data-loss', 'The capture child is restarted; if it comes back, run lapel doctor.'],
+  'capture/malformed-stream': [
+    'data-loss',
+    'The capture child is restarted; if it comes back, run lapel doctor.',
+  ],
   'capture/gop-too-long': ['failed-precondition', 'Set the encoder to at least one IDR a second.'],
-  'capture/no-video': ['unavailable', 'The capture child is restarted; if it comes back, run lapel doctor.'],
-  'capture/queue-full': ['resource-exhausted', 'The card is too slow for the bit rate; use a faster card.'],
+  'capture/no-video': [
+    'unavailable',
+    'The capture child is restarted; if it comes back, run lapel doctor.',
+  ],
+  'capture/queue-full': [
+    'resource-exhausted',
+    'The card is too slow for the bit rate; use a faster card.',
+  ],
   'evidence/malformed': ['data-loss', 'The bytes are not in the format named; get another copy.'],
-  'evidence/bad-signature': ['data-loss', 'The document was changed or is signed by another key; do not rely on it.'],
-  'evidence/wrong-key': ['invalid-argument', 'Give the identity of one of the recipients the camera was set up with.'],
-  'evidence/unknown-device': ['invalid-argument', 'Add the device to the trust file: lapel keys enrol.'],
-  'evidence/bad-recipient': ['invalid-argument', 'Give age X25519 recipients (age1...); age-keygen makes one.'],
+  'evidence/bad-signature': [
+    'data-loss',
+    'The document was changed or is signed by another key; do not rely on it.',
+  ],
+  'evidence/wrong-key': [
+    'invalid-argument',
+    'Give the identity of one of the recipients the camera was set up with.',
+  ],
+  'evidence/unknown-device': [
+    'invalid-argument',
+    'Add the device to the trust file: lapel keys enrol.',
+  ],
+  'evidence/bad-recipient': [
+    'invalid-argument',
+    'Give age X25519 recipients (age1...); age-keygen makes one.',
+  ],
   'keys/missing': ['failed-precondition', 'Make the keys: lapel keys init.'],
   'keys/exists': ['failed-precondition', 'Keys are never overwritten; choose another directory.'],
-  'keys/malformed': ['data-loss', 'Restore the key file from its backup, or enrol the device anew.'],
+  'keys/malformed': [
+    'data-loss',
+    'Restore the key file from its backup, or enrol the device anew.',
+  ],
   'keys/permissions': ['failed-precondition', 'Make the key file private: chmod 600.'],
-  'storage/disk-full': ['resource-exhausted', 'Dock the camera so that footage with a receipt can make room, or use a larger card.'],
+  'storage/disk-full': [
+    'resource-exhausted',
+    'Dock the camera so that footage with a receipt can make room, or use a larger card.',
+  ],
   'storage/not-found': ['invalid-argument', 'Check the path.'],
   'storage/io': ['unavailable', 'The card does not take or give data; check it and its mount.'],
-  'storage/read-only': ['failed-precondition', 'The card is mounted read-only; check it and mount it again.'],
-  'storage/limit': ['resource-exhausted', 'The file is larger than the format allows; get another copy.'],
-  'storage/corrupt': ['data-loss', 'The file was moved to quarantine; keep the card for examination.'],
+  'storage/read-only': [
+    'failed-precondition',
+    'The card is mounted read-only; check it and mount it again.',
+  ],
+  'storage/limit': [
+    'resource-exhausted',
+    'The file is larger than the format allows; get another copy.',
+  ],
+  'storage/corrupt': [
+    'data-loss',
+    'The file was moved to quarantine; keep the card for examination.',
+  ],
   'sync/no-broker': ['unavailable', 'Check that the broker runs and the --broker URL is right.'],
   'sync/lost-connection': ['unavailable', 'The session resumes by itself when the broker is back.'],
   'sync/timeout': ['unavailable', 'The peer did not answer; the step is repeated.'],
-  'sync/malformed': ['invalid-argument', 'The peer speaks another version of the protocol; update it.'],
+  'sync/malformed': [
+    'invalid-argument',
+    'The peer speaks another version of the protocol; update it.',
+  ],
   'sync/refused': ['failed-precondition', 'The reason is in the message.'],
   'internal/bug': ['internal', 'Report it with the log.'],
 } as const satisfies Record<string, readonly [ErrorKind, string]>;

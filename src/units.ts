@@ -22,8 +22,7 @@ export interface SegmentRef {
 }
 
 /** `<boot>/<rec>/<seq>`: the text form in messages, receipts and paths. */
-export const formatSegmentRef = ({ boot, rec, seq }: SegmentRef): string =>
-  `${boot}/${rec}/${seq}`;
+export const formatSegmentRef = ({ boot, rec, seq }: SegmentRef): string => `${boot}/${rec}/${seq}`;
 
 const COUNTER = /^(?:0|[1-9]\d{0,9})$/;
 
