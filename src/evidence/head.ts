@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { MEDIA_TYPES, openAs, sealAs } from './documents.js';
+import type { DocumentKind } from './documents.js';
+import type { Envelope } from './dsse.js';
+import { count, counter, deviceId, digest } from './fields.js';
+import type { Signer } from './signer.js';
+
+const schema = z.strictObject({
+  v: z.literal(1),
+  type: z.literal('head'),
+  device: deviceId,
+  boot: counter,
+  rec: counter,
+  seq: counter,
+  /** Leaves so far. */
+  n: count.min(1),
+  /** Ciphertext bytes of those leaves. */
+  size: count,
+  /** Root over them. */
+  root: digest,
+  /** Monotonic milliseconds of the boot. */
+  mono: count,
+});
+
+/**
+ * A signed statement about the first leaves of a segment that is still being written. What the newest one covers
+ * survives a power cut as signed evidence.
+ */
+export type Head = z.infer<typeof schema>;
+
+const kind: DocumentKind<Head> = { name: 'head', type: MEDIA_TYPES.head, schema };
+
+export const sealHead = (head: Omit<Head, 'v' | 'type'>, session: Signer): Envelope =>
+  sealAs(kind, { v: 1, type: 'head', ...head }, session);
+
+/** Throws `evidence/bad-signature` or `evidence/malformed`. */
+export const openHead = (envelope: Envelope, sessionPublicKey: Buffer): Head =>
+  openAs(kind, envelope, [sessionPublicKey]);

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { MEDIA_TYPES, openAs, sealAs } from './documents.js';
+import type { DocumentKind } from './documents.js';
+import { signedBytes } from './dsse.js';
+import type { Envelope } from './dsse.js';
+import {
+  claimedTime,
+  count,
+  counter,
+  deviceId,
+  digest,
+  keyId,
+  segmentText,
+  words,
+} from './fields.js';
+import { leafHash } from './merkle-tree.js';
+import type { Signer } from './signer.js';
+
+/** A kind of entry: what every entry says, and its own fields. `mono` is in milliseconds of the boot. */
+const entry = <T extends string, S extends z.core.$ZodLooseShape>(type: T, fields: S) =>
+  z.strictObject({
+    v: z.literal(1),
+    type: z.literal(type),
+    device: deviceId,
+    boot: counter,
+    mono: count,
+    ...fields,
+  });
+
+const mode = z.enum(['idle', 'buffering', 'recording', 'post-event', 'fault']);
+
+const schema = z.discriminatedUnion('type', [
+  /** The first entry of every boot. */
+  entry('boot', { fw: digest, cfg: digest, time: claimedTime }),
+  /** The session key of this boot; `cert` is the digest of its certificate's payload. */
+  entry('session-key', { key: keyId, spki: z.string().max(80), cert: digest }),
+  /**
+   * An edge of a button. Written twice under the same `edge` number: before anything is decided, with null, and again
+   * with the outcome and how long it took.
+   */
+  entry('press', {
+    edge: count,
+    button: z.enum(['record', 'function']),
+    pressed: z.boolean(),
+    /** Monotonic milliseconds of the edge itself. */
+    at: count,
+    outcome: z
+      .enum([
+        'started',
+        'mark',
+        'stopped',
+        'held',
+        'released',
+        'bounce',
+        'refused-no-video',
+        'refused-storage',
+        'refused-fault',
+      ])
+      .nullable(),
+    latency_ms: count.nullable(),
+  }),
+  entry('mode', { mode, reason: words }),
+  /** A segment was sealed; `man` is the digest of its manifest's payload. */
+  entry('segment', { seg: segmentText, man: digest, size: count, root: digest, last: z.boolean() }),
+  /** A segment that a power cut left open was sealed by recovery: so many leaves signed, so many not. */
+  entry('recovered', {
+    seg: segmentText,
+    man: digest,
+    signed: count,
+    tail: count,
+    head: digest.nullable(),
+  }),
+  entry('config-applied', { version: count, cfg: digest, by: words }),
+  /** A receipt was verified; `receipt` is the digest of its payload. */
+  entry('receipt', { seg: segmentText, man: digest, rx: deviceId, receipt: digest }),
+  entry('fault', { code: words, detail: words }),
+  /** Time without pictures; `rec` is null when nothing was being recorded. */
+  entry('gap', { rec: counter.nullable(), gap_ms: count, cause: words }),
+  /** Wall time was set; `step_ms` is new minus old. */
+  entry('clock-set', { time: claimedTime, step_ms: z.int() }),
+  /** Once a minute, so that silence is visible. */
+  entry('heartbeat', { mode, free_bytes: count }),
+]);
+
+/** One line of the device log: a fact, who states it, in which boot and when. */
+export type LogEntry = z.infer<typeof schema>;
+export type LogEntryType = LogEntry['type'];
+
+const kind: DocumentKind<LogEntry> = { name: 'log entry', type: MEDIA_TYPES.entry, schema };
+
+export const sealEntry = (logEntry: LogEntry, session: Signer): Envelope =>
+  sealAs(kind, logEntry, session);
+
+/** Throws `evidence/bad-signature` or `evidence/malformed`. */
+export const openEntry = (envelope: Envelope, sessionPublicKey: Buffer): LogEntry =>
+  openAs(kind, envelope, [sessionPublicKey]);
+
+/** The leaf of an entry in the device log: over its PAE bytes, so that its type is bound. */
+export const entryLeaf = (envelope: Envelope): Buffer => leafHash(signedBytes(envelope));
