@@ -3,7 +3,16 @@ import { MEDIA_TYPES, openAs, sealAs } from './documents.js';
 import type { DocumentKind } from './documents.js';
 import type { Envelope } from './dsse.js';
 import { count, counter, deviceId, digest } from './fields.js';
+import { openingMediaSchema, preEventSchema } from './manifest.js';
 import type { Signer } from './signer.js';
+
+const openingSchema = z.strictObject({
+  media: openingMediaSchema,
+  pre_event: preEventSchema.nullable(),
+});
+
+/** What the manifest will say and a power cut must not take away: recovery copies it from the first head. */
+export type HeadOpening = z.infer<typeof openingSchema>;
 
 const schema = z.strictObject({
   v: z.literal(1),
@@ -20,6 +29,11 @@ const schema = z.strictObject({
   root: digest,
   /** Monotonic milliseconds of the boot. */
   mono: count,
+  /** Video in those leaves and in the 64 KiB or less that the next leaf still waits for. */
+  duration90k: count,
+  frames: count,
+  /** In the first head of a segment, null in all others. */
+  opening: openingSchema.nullable(),
 });
 
 /**

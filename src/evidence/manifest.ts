@@ -3,7 +3,7 @@ import { MEDIA_TYPES, openAs, readAs, sealAs } from './documents.js';
 import type { DocumentKind } from './documents.js';
 import { decodePayload } from './dsse.js';
 import type { Envelope } from './dsse.js';
-import { NO_DIGEST, claimedTime, count, counter, deviceId, digest, keyId } from './fields.js';
+import { NO_DIGEST, count, counter, deviceId, digest, keyId } from './fields.js';
 import type { Signer } from './signer.js';
 
 /** Ciphertext bytes of a leaf after the first, the last one excepted: 64 KiB and a 16-byte tag. */
@@ -21,7 +21,8 @@ const fileSchema = z.strictObject({
   root: digest,
 });
 
-const mediaSchema = z.strictObject({
+/** What of the pictures is known when a segment opens. */
+export const openingMediaSchema = z.strictObject({
   codec: z.string().max(64),
   /** Pixels; 0 when not known, which only a recovered segment may say. */
   width: count,
@@ -30,10 +31,17 @@ const mediaSchema = z.strictObject({
   run: count,
   /** Media time of the first access unit in its run. */
   start90k: count,
-  duration90k: count,
-  frames: count,
   /** Time without pictures since the previous segment. */
   gap_before_ms: count,
+});
+
+const mediaSchema = openingMediaSchema.extend({ duration90k: count, frames: count });
+
+/** What of the pre-event was asked and what there was. */
+export const preEventSchema = z.strictObject({
+  asked_ms: count,
+  got_ms: count,
+  reason: z.enum(['none', 'boot', 'memory', 'pipeline-restart']),
 });
 
 const recoveredSchema = z.strictObject({
@@ -51,6 +59,8 @@ const shape = z.strictObject({
   device: deviceId,
   /** Key id of the session key that signs this manifest. */
   key: keyId,
+  /** Boot whose session key that is: `boot`, or a later one for a segment that recovery sealed. */
+  sealed_by: counter,
   boot: counter,
   rec: counter,
   seq: counter,
@@ -67,19 +77,17 @@ const shape = z.strictObject({
   /** Start of each fragment: ticks from the start of the segment, byte offset in the MP4. */
   fragments: z.array(z.tuple([count, count])),
   /** What of the pre-event was there; only in the first segment. */
-  pre_event: z
-    .strictObject({
-      asked_ms: count,
-      got_ms: count,
-      reason: z.enum(['none', 'boot', 'memory', 'pipeline-restart']),
-    })
-    .nullable(),
+  pre_event: preEventSchema.nullable(),
   end: z.enum(['normal', 'power-loss', 'storage-full', 'stall']),
   /** Only after a power cut. */
   recovered: recoveredSchema.nullable(),
   /** Monotonic milliseconds of the boot: first and last. */
   mono: z.tuple([count, count]),
-  time: claimedTime,
+  /** How good the wall time was. The time itself is in the sealed metadata: a finder of the card must not learn it. */
+  time: z.strictObject({
+    source: z.enum(['gnss', 'ntp', 'rtc', 'unset']),
+    uncertainty_ms: count,
+  }),
   /** Digests of the configuration in force and of the program. */
   cfg: digest,
   fw: digest,
@@ -101,6 +109,7 @@ const rises = (values: readonly number[]): boolean =>
 function brokenRule(m: Shape): string | undefined {
   const isCut = m.end === 'power-loss';
   const { recovered } = m;
+  if (isCut ? m.sealed_by < m.boot : m.sealed_by !== m.boot) return 'sealed_by: not that boot';
   if (!sizeFits(m.file)) return 'file: size, head and n contradict each other';
   if (isCut !== (recovered !== null)) return 'recovered: belongs to a power cut and only to it';
   if (recovered !== null && recovered.signed + recovered.tail !== m.file.n) {
