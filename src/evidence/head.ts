@@ -3,6 +3,7 @@ import { MEDIA_TYPES, openAs, sealAs } from './documents.js';
 import type { DocumentKind } from './documents.js';
 import type { Envelope } from './dsse.js';
 import { count, counter, deviceId, digest } from './fields.js';
+import { TREE_SIZE_MAX } from './merkle-tree.js';
 import type { Signer } from './signer.js';
 
 const schema = z.strictObject({
@@ -13,7 +14,7 @@ const schema = z.strictObject({
   rec: counter,
   seq: counter,
   /** Leaves so far. */
-  n: count.min(1),
+  n: count.min(1).max(TREE_SIZE_MAX),
   /** Ciphertext bytes of those leaves. */
   size: count,
   /** Root over them. */
