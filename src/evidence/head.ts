@@ -4,6 +4,7 @@ import type { DocumentKind } from './documents.js';
 import type { Envelope } from './dsse.js';
 import { count, counter, deviceId, digest } from './fields.js';
 import { openingMediaSchema, preEventSchema } from './manifest.js';
+import { TREE_SIZE_MAX } from './merkle-tree.js';
 import type { Signer } from './signer.js';
 
 const openingSchema = z.strictObject({
@@ -22,7 +23,7 @@ const schema = z.strictObject({
   rec: counter,
   seq: counter,
   /** Leaves so far. */
-  n: count.min(1),
+  n: count.min(1).max(TREE_SIZE_MAX),
   /** Ciphertext bytes of those leaves. */
   size: count,
   /** Root over them. */

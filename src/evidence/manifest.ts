@@ -1,14 +1,13 @@
 import { z } from 'zod';
+import { LEAF_BYTES } from './age-container.js';
+import { TAG_BYTES } from './age-header.js';
 import { MEDIA_TYPES, openAs, readAs, sealAs } from './documents.js';
 import type { DocumentKind } from './documents.js';
 import { decodePayload } from './dsse.js';
 import type { Envelope } from './dsse.js';
 import { NO_DIGEST, count, counter, deviceId, digest, keyId } from './fields.js';
+import { TREE_SIZE_MAX } from './merkle-tree.js';
 import type { Signer } from './signer.js';
-
-/** Ciphertext bytes of a leaf after the first, the last one excepted: 64 KiB and a 16-byte tag. */
-const LEAF_BYTES = 65_552;
-const TAG_BYTES = 16;
 
 const fileSchema = z.strictObject({
   /** Bytes of the ciphertext; whole leaves only. */
@@ -17,7 +16,7 @@ const fileSchema = z.strictObject({
   head: count.min(1),
   leaf: z.literal(LEAF_BYTES),
   /** Leaves. */
-  n: count.min(1),
+  n: count.min(1).max(TREE_SIZE_MAX),
   root: digest,
 });
 
