@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { MEDIA_TYPES, openAs, sealAs } from './documents.js';
+import { MEDIA_TYPES, openAs, readAs, sealAs } from './documents.js';
 import type { DocumentKind } from './documents.js';
+import { decodePayload } from './dsse.js';
 import type { Envelope } from './dsse.js';
 import { count, deviceId, digest, segmentText, words } from './fields.js';
 import type { Signer } from './signer.js';
@@ -50,3 +51,6 @@ export const sealReceipt = (receipt: Omit<Receipt, 'v' | 'type'>, receiverKey: S
  */
 export const openReceipt = (envelope: Envelope, receiverPublicKey: Buffer): Receipt =>
   openAs(kind, envelope, [receiverPublicKey]);
+
+/** A receipt whose signature was checked before. Throws `evidence/malformed`. */
+export const readReceipt = (envelope: Envelope): Receipt => readAs(kind, decodePayload(envelope));

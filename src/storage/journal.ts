@@ -1,0 +1,93 @@
+import type { DeviceLog, LogFact } from './device-log.js';
+
+type PressFact = Extract<LogFact, { type: 'press' }>;
+
+/** An edge of a button; capture's `PressEdge` fits it. */
+export interface ButtonEdge {
+  readonly button: PressFact['button'];
+  readonly isPressed: boolean;
+  readonly at: number;
+}
+
+/** What capture reports besides presses; its `JournalFact` fits it. */
+export type ReportedFact =
+  | {
+      readonly type: 'mode';
+      readonly mode: Extract<LogFact, { type: 'mode' }>['mode'];
+      readonly reason: string;
+    }
+  | { readonly type: 'fault'; readonly code: string; readonly detail: string }
+  | {
+      readonly type: 'gap';
+      readonly rec: number | null;
+      readonly gapMs: number;
+      readonly cause: string;
+    };
+
+/** The longest text an entry takes; more would let a chatty pipeline swell the log. */
+const WORDS_MAX = 500;
+
+/** What capture writes into the device log. Satisfies capture's `Journal` by shape. */
+export class Journal {
+  readonly #log: DeviceLog;
+  readonly #open = new Map<number, ButtonEdge>();
+  #edges = 0;
+
+  constructor(log: DeviceLog) {
+    this.#log = log;
+  }
+
+  /** Durable before it resolves. The number names the edge within this boot, from 1. */
+  async pressed(edge: ButtonEdge): Promise<number> {
+    this.#edges += 1;
+    const number = this.#edges;
+    this.#open.set(number, edge);
+    await this.#log.append(pressFact(number, edge, null, null));
+    return number;
+  }
+
+  /** The edge once more, with what became of it. Throws nothing for a number it does not know: it is then no edge. */
+  async decided(
+    number: number,
+    outcome: NonNullable<PressFact['outcome']>,
+    latencyMs: number,
+  ): Promise<void> {
+    const edge = this.#open.get(number);
+    if (edge === undefined) return;
+    this.#open.delete(number);
+    await this.#log.append(pressFact(number, edge, outcome, Math.round(latencyMs)));
+  }
+
+  async record(fact: ReportedFact): Promise<void> {
+    switch (fact.type) {
+      case 'mode':
+        await this.#log.append({ ...fact, reason: fact.reason.slice(0, WORDS_MAX) });
+        return;
+      case 'fault':
+        await this.#log.append({ ...fact, detail: fact.detail.slice(0, WORDS_MAX) });
+        return;
+      case 'gap':
+        await this.#log.append({
+          type: 'gap',
+          rec: fact.rec,
+          gap_ms: Math.round(fact.gapMs),
+          cause: fact.cause.slice(0, WORDS_MAX),
+        });
+    }
+  }
+}
+
+const pressFact = (
+  edge: number,
+  { button, isPressed, at }: ButtonEdge,
+  outcome: PressFact['outcome'],
+  latency: number | null,
+): PressFact => ({
+  type: 'press',
+  edge,
+  button,
+  pressed: isPressed,
+  at: Math.round(at),
+  outcome,
+  latency_ms: latency,
+});

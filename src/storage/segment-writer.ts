@@ -1,0 +1,355 @@
+import { encryptWhole } from '../evidence/age-container.js';
+import { formatEnvelopeFile, payloadDigest } from '../evidence/dsse.js';
+import type { Envelope } from '../evidence/dsse.js';
+import { sealHead } from '../evidence/head.js';
+import type { HeadOpening } from '../evidence/head.js';
+import { sealManifest } from '../evidence/manifest.js';
+import type { Manifest } from '../evidence/manifest.js';
+import { sha256 } from '../evidence/merkle-tree.js';
+import { SegmentSealer } from '../evidence/segment-sealer.js';
+import type { Leaf } from '../evidence/segment-sealer.js';
+import { CameraError } from '../errors.js';
+import type { WritableFile } from '../hal/ports/file-system.js';
+import type { MonotonicMs, SegmentRef } from '../units.js';
+import type { BootContext } from './boot.js';
+
+/** Facts known when a segment opens; capture's `SegmentOpening` fits it. */
+export interface SegmentFacts {
+  readonly rec: number;
+  readonly seq: number;
+  readonly run: number;
+  readonly format: { readonly avcC: Buffer; readonly width: number; readonly height: number };
+  readonly init: Buffer;
+  readonly start90k: number;
+  readonly gapBeforeMs: number;
+  readonly preEvent?: {
+    readonly askedMs: number;
+    readonly gotMs: number;
+    readonly reason: NonNullable<Manifest['pre_event']>['reason'];
+  };
+}
+
+/** One fragment, placed in its segment; capture's `PlacedFragment` fits it. */
+export interface MediaPiece {
+  readonly parts: readonly Buffer[];
+  readonly offset90k: number;
+  readonly duration90k: number;
+  readonly frames: number;
+}
+
+/** How a segment ends; capture's `SegmentClosing` fits it. */
+export interface SegmentEnding {
+  readonly end: 'normal' | 'storage-full' | 'stall';
+  readonly isLast: boolean;
+  readonly marks: readonly { readonly at: number; readonly mediaMs: number }[];
+}
+
+/** A sealed segment, durable with its manifest. */
+export interface SealedSegment {
+  readonly ref: SegmentRef;
+  readonly bytes: number;
+  readonly ending: string;
+  readonly envelope: Envelope;
+  readonly digest: string;
+}
+
+/**
+ * A head is due when the newest one is older than this. With one fragment a second, half a second makes every fragment
+ * carry one, so that a power cut leaves less than a second of footage outside a signed prefix.
+ */
+const HEAD_PERIOD_MS = 500;
+/** Fragments are made durable together up to this size: the backlog of a press then costs few syncs, not dozens. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Longest stretch of encrypting and hashing between two turns of the event loop. */
+const SLICE_MS = 4;
+
+interface Waiting {
+  readonly piece: MediaPiece;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Writes one segment to the card.
+ *
+ * INVARIANTS
+ * 1. Ciphertext is durable before its leaf hashes count, and both are before a head or a manifest names them.
+ * 2. Files are created exclusively, only appended to, and never opened for writing again.
+ * 3. After a failed write nothing more is written: the segment stays as it is for recovery.
+ */
+export class SegmentWriter {
+  readonly #ctx: BootContext;
+  readonly #ref: SegmentRef;
+  readonly #facts: SegmentFacts;
+  readonly #sealer: SegmentSealer;
+  readonly #files: { age: WritableFile; leaves: WritableFile; heads: WritableFile };
+  readonly #openedAt: MonotonicMs;
+  readonly #wall;
+  readonly #fragments: [number, number][] = [];
+  #waiting: Waiting[] = [];
+  #pump: Promise<void> | undefined;
+  #failure: unknown;
+  #plainBytes = 0;
+  #duration90k = 0;
+  #frames = 0;
+  #headAt: MonotonicMs | undefined;
+
+  private constructor(
+    ctx: BootContext,
+    ref: SegmentRef,
+    facts: SegmentFacts,
+    files: readonly WritableFile[],
+  ) {
+    const [age, leaves, heads] = files;
+    if (age === undefined || leaves === undefined || heads === undefined) {
+      throw new CameraError('internal/bug', 'a segment needs three files');
+    }
+    this.#ctx = ctx;
+    this.#ref = ref;
+    this.#facts = facts;
+    this.#files = { age, leaves, heads };
+    this.#sealer = new SegmentSealer({ recipients: ctx.identity.recipients });
+    this.#openedAt = ctx.clock.monotonicMs();
+    this.#wall = ctx.clock.wallTime();
+  }
+
+  /** Makes the files and their names durable. Rejects with the errors of the file system. */
+  static async open(ctx: BootContext, facts: SegmentFacts): Promise<SegmentWriter> {
+    const ref = { boot: ctx.identity.boot, rec: facts.rec, seq: facts.seq };
+    await ctx.fs.makeDirectory(ctx.layout.recording(ref.boot, ref.rec));
+    const files = await ctx.fs.createTogether([
+      ctx.layout.segment(ref, '.age'),
+      ctx.layout.segment(ref, '.leaves'),
+      ctx.layout.segment(ref, '.heads'),
+    ]);
+    return new SegmentWriter(ctx, ref, facts, files);
+  }
+
+  /**
+   * Resolves when the fragment is durable, but for the newest 64 KiB or less, which age holds back until it knows
+   * whether they are the last. Calls may overlap; fragments keep their order and share syncs.
+   */
+  append(piece: MediaPiece): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(asError(this.#failure));
+    return new Promise<void>((done, failed) => {
+      this.#waiting.push({ piece, done, failed });
+      this.#pump ??= this.#drain();
+    });
+  }
+
+  /**
+   * Ends the segment: final chunk, sealed metadata, manifest. `previous` is the digest of the manifest before this one
+   * in the recording. The segment is immutable when this resolves; after a rejection it is recovery's.
+   */
+  async seal(ending: SegmentEnding, previous: string): Promise<SealedSegment> {
+    while (this.#pump !== undefined) await this.#pump;
+    if (this.#failure !== undefined) throw asError(this.#failure);
+    try {
+      await this.#store(this.#sealer.end());
+      const meta = encryptWhole(this.#metadata(ending), this.#ctx.identity.recipients);
+      await this.#writeMeta(meta);
+      const manifest = this.#manifest(ending, previous, sha256(meta).toString('hex'));
+      const envelope = sealManifest(manifest, this.#ctx.identity.signer);
+      const line = Buffer.from(formatEnvelopeFile(envelope));
+      await this.#ctx.fs.writeAtomic(this.#ctx.layout.segment(this.#ref, '.dsse'), line);
+      return {
+        ref: this.#ref,
+        bytes: manifest.file.size,
+        ending: ending.end,
+        envelope,
+        digest: payloadDigest(envelope),
+      };
+    } finally {
+      await this.#close();
+    }
+  }
+
+  /** Gives the segment up as it is: files closed, no manifest. Recovery seals it at the next start. */
+  async abandon(): Promise<void> {
+    this.#failure ??= new CameraError('storage/io', 'the segment was given up');
+    while (this.#pump !== undefined) await this.#pump;
+    await this.#close();
+  }
+
+  async #drain(): Promise<void> {
+    // One turn lets the fragments of the same burst arrive; they then share the syncs below.
+    await this.#ctx.clock.nextTurn();
+    while (this.#waiting.length > 0) {
+      const batch = this.#nextBatch();
+      try {
+        if (this.#failure !== undefined) throw asError(this.#failure);
+        await this.#store(await this.#encrypt(batch));
+        await this.#headIfDue();
+        for (const { done } of batch) done();
+      } catch (error) {
+        this.#failure ??= error;
+        for (const { failed } of batch) failed(error);
+      }
+    }
+    this.#pump = undefined;
+  }
+
+  /** The first fragment goes alone, so that something is durable as early as can be. */
+  #nextBatch(): readonly Waiting[] {
+    if (this.#fragments.length === 0) return this.#waiting.splice(0, 1);
+    let bytes = 0;
+    let count = 0;
+    for (const { piece } of this.#waiting) {
+      bytes += lengthOf(piece.parts);
+      if (count > 0 && bytes > BATCH_BYTES_MAX) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #encrypt(batch: readonly Waiting[]): Promise<Leaf[]> {
+    const leaves: Leaf[] = [];
+    let since = this.#ctx.clock.monotonicMs();
+    if (this.#fragments.length === 0) {
+      leaves.push(...this.#sealer.start(), ...this.#push([this.#facts.init]));
+    }
+    for (const { piece } of batch) {
+      this.#fragments.push([piece.offset90k, this.#plainBytes]);
+      leaves.push(...this.#push(piece.parts));
+      this.#duration90k = piece.offset90k + piece.duration90k;
+      this.#frames += piece.frames;
+      if (this.#ctx.clock.monotonicMs() - since > SLICE_MS) {
+        await this.#ctx.clock.nextTurn();
+        since = this.#ctx.clock.monotonicMs();
+      }
+    }
+    return leaves;
+  }
+
+  #push(parts: readonly Buffer[]): Leaf[] {
+    this.#plainBytes += lengthOf(parts);
+    return this.#sealer.push(parts);
+  }
+
+  async #store(leaves: readonly Leaf[]): Promise<void> {
+    if (leaves.length === 0) return;
+    const { age, leaves: list } = this.#files;
+    await Promise.all([
+      age.append(leaves.map(({ bytes }) => bytes)),
+      list.append(leaves.map(({ hash }) => hash)),
+    ]);
+    await Promise.all([age.sync(), list.sync()]);
+  }
+
+  async #headIfDue(): Promise<void> {
+    const now = this.#ctx.clock.monotonicMs();
+    if (this.#headAt !== undefined && now - this.#headAt < HEAD_PERIOD_MS) return;
+    const { size, n, root } = this.#file();
+    const head = sealHead(
+      {
+        device: this.#ctx.identity.device,
+        ...this.#ref,
+        n,
+        size,
+        root,
+        mono: Math.round(now),
+        duration90k: this.#duration90k,
+        frames: this.#frames,
+        opening: this.#headAt === undefined ? this.#opening() : null,
+      },
+      this.#ctx.identity.signer,
+    );
+    this.#headAt = now;
+    await this.#files.heads.append([Buffer.from(formatEnvelopeFile(head))]);
+    await this.#files.heads.sync();
+  }
+
+  #file(): Manifest['file'] {
+    const file = this.#sealer.file();
+    return { ...file, root: file.root.toString('hex') };
+  }
+
+  #opening(): HeadOpening {
+    return { media: this.#media(), pre_event: this.#preEvent() };
+  }
+
+  #media(): NonNullable<HeadOpening['media']> {
+    const { avcC, width, height } = this.#facts.format;
+    return {
+      codec: `avc1.${avcC.toString('hex', 1, 4)}`,
+      width,
+      height,
+      run: this.#facts.run,
+      start90k: this.#facts.start90k,
+      gap_before_ms: Math.round(this.#facts.gapBeforeMs),
+    };
+  }
+
+  #preEvent(): Manifest['pre_event'] {
+    const facts = this.#facts.preEvent;
+    if (facts === undefined) return null;
+    return {
+      asked_ms: Math.round(facts.askedMs),
+      got_ms: Math.round(facts.gotMs),
+      reason: facts.reason,
+    };
+  }
+
+  #manifest(ending: SegmentEnding, previous: string, meta: string): Omit<Manifest, 'v' | 'type'> {
+    const { identity, clock } = this.#ctx;
+    const plain = this.#sealer.plain();
+    return {
+      device: identity.device,
+      key: identity.signer.keyId,
+      sealed_by: identity.boot,
+      ...this.#ref,
+      last: ending.isLast,
+      prev: previous,
+      file: this.#file(),
+      plain: { size: plain.size, root: plain.root.toString('hex') },
+      meta,
+      media: { ...this.#media(), duration90k: this.#duration90k, frames: this.#frames },
+      fragments: this.#fragments,
+      pre_event: this.#preEvent(),
+      end: ending.end,
+      recovered: null,
+      mono: [Math.round(this.#openedAt), Math.round(clock.monotonicMs())],
+      time: {
+        source: this.#wall.source,
+        uncertainty_ms: Math.round(this.#wall.uncertaintyMs),
+      },
+      cfg: identity.configDigest,
+      fw: identity.firmwareDigest,
+    };
+  }
+
+  /** NDJSON that only a recipient can read: what a finder of the card must not learn. */
+  #metadata(ending: SegmentEnding): Buffer {
+    const lines = [
+      { type: 'salt', salt: this.#sealer.salt.toString('hex') },
+      { type: 'opened', wall_ms: Math.round(this.#wall.ms), source: this.#wall.source },
+      ...ending.marks.map(({ at, mediaMs }) => ({
+        type: 'mark',
+        mono: Math.round(at),
+        media_ms: Math.round(mediaMs),
+      })),
+    ];
+    return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  }
+
+  async #writeMeta(bytes: Buffer): Promise<void> {
+    const file = await this.#ctx.fs.create(this.#ctx.layout.segment(this.#ref, '.meta.age'));
+    try {
+      await file.append([bytes]);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #close(): Promise<void> {
+    const { age, leaves, heads } = this.#files;
+    await Promise.allSettled([age.close(), leaves.close(), heads.close()]);
+  }
+}
+
+const lengthOf = (parts: readonly Buffer[]): number =>
+  parts.reduce((sum, part) => sum + part.length, 0);
+
+const asError = (error: unknown): Error =>
+  error instanceof Error ? error : new CameraError('storage/io', String(error));
