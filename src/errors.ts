@@ -20,6 +20,10 @@ const table = {
     'invalid-argument',
     'Correct the board file; board/board.schema.json describes every key.',
   ],
+  'board/no-driver': [
+    'failed-precondition',
+    'Set its status to disabled, or use a build that has the driver.',
+  ],
   'config/invalid': [
     'invalid-argument',
     'Correct the setting; the table in README.md lists every key and its bounds.',
@@ -30,6 +34,10 @@ const table = {
   'cli/already-running': [
     'failed-precondition',
     'Stop the other camera or give this one its own --data.',
+  ],
+  'cli/no-answer': [
+    'unavailable',
+    'The camera process is there but does not answer; look at its log.',
   ],
   'hal/no-element': [
     'failed-precondition',
@@ -53,6 +61,8 @@ const table = {
   ],
   'hal/no-acknowledge': ['unavailable', 'Check the wiring and the address in the board file.'],
   'hal/bus': ['unavailable', 'Check the wiring of the bus.'],
+  'hal/busy': ['failed-precondition', 'Something else uses it; let that finish first.'],
+  'hal/not-simulated': ['failed-precondition', 'This part of the board is real; use it by hand.'],
   'capture/malformed-stream': [
     'data-loss',
     'The capture child is restarted; if it comes back, run lapel doctor.',

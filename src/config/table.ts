@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import { ID_PATTERN } from '../units.js';
+import { AGE_RECIPIENT_PATTERN, isAgeRecipient } from './age-recipient.js';
+import { wholeNumber } from './whole-number.js';
+
+/** When a changed setting counts: at once, with the next recording, or after a restart of the runtime. */
+export type Effect = 'live' | 'next-recording' | 'restart';
+
+/** One row of the table. Everything that code, schema and documents say about a setting comes from here. */
+export interface Setting {
+  /** Checks a value and fills the default; the only type of the setting. */
+  readonly schema: z.ZodType;
+  /** Unit of a number; empty for anything else. */
+  readonly unit: string;
+  /** The allowed values, for people. */
+  readonly bounds: string;
+  /** Smallest value that policy allows, where policy says anything; a higher value is the stricter one. */
+  readonly floor?: number;
+  readonly effect: Effect;
+  /** One sentence for people. */
+  readonly doc: string;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const MIB = 1024 * 1024;
+
+/** Recipients of one file: agency, escrow and a few more. Each adds about 100 bytes to every file's head. */
+const RECIPIENTS_MAX = 8;
+/** Receivers one camera may meet: the docks of a few sites. */
+const RECEIVERS_MAX = 8;
+/** DER of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4) is 44 bytes: a fixed prefix, then the key. */
+const SPKI_PATTERN = /^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+const BROKER_URL_PATTERN =
+  /^mqtts?:\/\/(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?\/?$/;
+const PORT_MAX = 65_535;
+
+const id = z.string().regex(ID_PATTERN, {
+  error: 'must be 1 to 64 letters, digits and hyphens, not a hyphen first',
+});
+
+const recipient = z
+  .string()
+  .regex(AGE_RECIPIENT_PATTERN, {
+    abort: true,
+    error: ({ input }) =>
+      typeof input === 'string' && /^AGE-SECRET-KEY-/i.test(input)
+        ? 'is a secret key, which must never be on a camera; give its recipient (age1…)'
+        : 'must be an age X25519 recipient (age1 and 58 more characters)',
+  })
+  .refine(isAgeRecipient, { error: 'has a typing error: the checksum does not fit' });
+
+const receiver = z
+  .strictObject({
+    rx: id,
+    spki: z.string().regex(SPKI_PATTERN, {
+      error: 'must be an Ed25519 public key as base64 of its SubjectPublicKeyInfo',
+    }),
+  })
+  .readonly();
+
+const brokerUrl = z
+  .string()
+  .regex(BROKER_URL_PATTERN, {
+    abort: true,
+    error: ({ input }) =>
+      typeof input === 'string' && input.includes('@')
+        ? 'must not carry a user name or password'
+        : 'must be mqtt://host[:port] or mqtts://host[:port]',
+  })
+  .refine((url) => Number(/:(\d+)\/?$/.exec(url)?.[1] ?? 1) <= PORT_MAX, {
+    error: `must have a port up to ${PORT_MAX}`,
+  });
+
+const isUnique = (values: readonly unknown[]): boolean => new Set(values).size === values.length;
+
+interface NumberFacts {
+  readonly min: number;
+  readonly max: number;
+  readonly unit: string;
+  readonly default: number;
+  readonly floor?: number;
+  readonly effect: Effect;
+  readonly doc: string;
+}
+
+const number = <const Facts extends NumberFacts>(facts: Facts) => ({
+  ...facts,
+  bounds: `${facts.min} to ${facts.max}`,
+  schema: wholeNumber(facts.min, facts.max, facts.unit).default(facts.default),
+});
+
+/** Every setting of a camera. A setting without a default must be given. */
+export const settings = {
+  deviceId: {
+    schema: id,
+    unit: '',
+    bounds: '1 to 64 letters, digits, hyphens',
+    effect: 'restart',
+    doc: 'Name of the camera in topics, manifests and the trust file; never given to a second camera.',
+  },
+  recipients: {
+    schema: z
+      .array(recipient)
+      .min(1, { error: 'must name at least one recipient: footage is never stored in the clear' })
+      .max(RECIPIENTS_MAX, { error: `must name at most ${RECIPIENTS_MAX} recipients` })
+      .refine(isUnique, { error: 'names a recipient twice' })
+      .readonly(),
+    unit: '',
+    bounds: `1 to ${RECIPIENTS_MAX} age X25519 recipients`,
+    effect: 'next-recording',
+    doc: 'Who can read the footage; the camera itself never can.',
+  },
+  preEventMs: number({
+    min: 0,
+    max: 2 * MINUTE_MS,
+    unit: 'ms',
+    default: 30_000,
+    floor: 0,
+    effect: 'live',
+    doc: 'How much video from before the press a recording begins with.',
+  }),
+  postEventMs: number({
+    min: 0,
+    max: 2 * MINUTE_MS,
+    unit: 'ms',
+    default: 0,
+    floor: 0,
+    effect: 'live',
+    doc: 'How long recording goes on after it was stopped.',
+  }),
+  segmentMs: number({
+    min: 5_000,
+    max: 5 * MINUTE_MS,
+    unit: 'ms',
+    default: MINUTE_MS,
+    effect: 'next-recording',
+    doc: 'Length of a segment, the unit of sealing and upload; cut at the next IDR after it.',
+  }),
+  stopHoldMs: number({
+    min: 1_000,
+    max: 10_000,
+    unit: 'ms',
+    default: 3_000,
+    floor: 3_000,
+    effect: 'live',
+    doc: 'How long the record button is held to stop, so that no slip ends a recording.',
+  }),
+  recordingMaxMs: number({
+    min: 5 * MINUTE_MS,
+    max: 4 * HOUR_MS,
+    unit: 'ms',
+    default: 4 * HOUR_MS,
+    effect: 'next-recording',
+    doc: 'Longest recording; it goes on in a new one without a lost frame.',
+  }),
+  reserveBytes: number({
+    min: 256 * MIB,
+    max: 64 * 1024 * MIB,
+    unit: 'bytes',
+    default: 2 * 1024 * MIB,
+    floor: 256 * MIB,
+    effect: 'live',
+    doc: 'Free space below which the camera warns and frees footage that has a receipt.',
+  }),
+  brokerUrl: {
+    schema: brokerUrl.default('mqtt://127.0.0.1:1883'),
+    unit: '',
+    bounds: 'mqtt:// or mqtts:// URL',
+    effect: 'restart',
+    doc: 'The MQTT broker in the dock; mqtts (mutual TLS) anywhere but on one desk.',
+  },
+  receivers: {
+    schema: z
+      .array(receiver)
+      .max(RECEIVERS_MAX, { error: `must name at most ${RECEIVERS_MAX} receivers` })
+      .refine((list) => isUnique(list.map(({ rx }) => rx)), { error: 'names a receiver twice' })
+      .readonly()
+      .default([]),
+    unit: '',
+    bounds: `0 to ${RECEIVERS_MAX} of {rx, spki}`,
+    effect: 'restart',
+    doc: 'Receivers whose receipts count, each with its public key; no other receipt frees a byte.',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingKey = keyof typeof settings;
+
+/** Settings that policy bounds from below. */
+export type FloorKey = {
+  [K in SettingKey]: (typeof settings)[K] extends { readonly floor: number } ? K : never;
+}[SettingKey];
