@@ -35,3 +35,7 @@ export const footageDirectory = (): string => path.join(installRoot(), 'build', 
 /** Where a receiver keeps its signing key, inside its store but outside every device's folder. */
 export const receiverKeyPath = (store: string): string =>
   path.join(path.resolve(store), 'receiver.key');
+
+/** The id that belongs to that key. */
+export const receiverIdPath = (store: string): string =>
+  path.join(path.resolve(store), 'receiver.id');

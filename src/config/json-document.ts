@@ -60,11 +60,12 @@ class Scanner {
       const at = this.#offset;
       if (this.#text[at] !== '"') this.#fail('expected a key in double quotes');
       const key = JSON.parse(this.#string()) as string;
-      if (keys.has(key))
+      if (keys.has(key)) {
         throw new SyntaxFault(
           at,
           `the key ${JSON.stringify(key.slice(0, QUOTED_LENGTH_MAX))} comes twice`,
         );
+      }
       keys.add(key);
       this.#take(WHITESPACE);
       if (!this.#skip(':')) this.#fail('expected ":"');

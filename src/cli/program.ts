@@ -1,0 +1,157 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { CameraError } from '../errors.js';
+import { printError } from './output.js';
+import type { Output } from './output.js';
+import { DATA_DEFAULT, installRoot } from './paths.js';
+
+/** Exit codes that all commands share; `lapel verify` has its own beside them. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+type Options = Readonly<Record<string, unknown>>;
+type Verb = (args: readonly string[], options: Options, output: Output) => Promise<number>;
+
+/** The program's view of a command line: reads it, runs one command, says how that ended. */
+class Program {
+  readonly #root = new Command('lapel');
+  exitCode: number = EXIT.ok;
+
+  constructor() {
+    this.#root
+      .description('The open runtime of a body-worn camera.')
+      .version(version(), '-V, --version')
+      .showSuggestionAfterError(true)
+      .exitOverride()
+      .configureHelp({ sortSubcommands: false })
+      .addHelpText('after', '\nStart with: lapel demo');
+    this.#camera();
+    this.#evidence();
+    this.#administration();
+  }
+
+  async run(argv: readonly string[]): Promise<number> {
+    try {
+      await this.#root.parseAsync([...argv]);
+      return this.exitCode;
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    }
+  }
+
+  #camera(): void {
+    this.#verb('demo', 'record, dock, sync, verify and export on this machine', 'demo')
+      .option('--dir <dir>', 'where to put everything (default: a new temporary directory)')
+      .option('--broker <url>', 'use this MQTT broker instead of an embedded one')
+      .option('--seconds <n>', 'length of the recording after the press', seconds, 8);
+    this.#verb('run', 'the camera, in the foreground', 'run')
+      .requiredOption('--board <name>', 'name in board/ or path of a board file')
+      .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT)
+      .option('--broker <url>', 'MQTT broker in the dock (overrides the configuration)')
+      .option('--config <file>', 'configuration (default: internal/config.json in --data)')
+      .option('--log-level <level>', 'debug, info, warn, error or silent', 'info')
+      .addHelpText('after', '\nMake keys and a configuration first: lapel keys init');
+    this.#verb('sim', 'drive a running simulated board', 'sim')
+      .argument('<words...>', 'for example: press record · hold record 3s · dock · state')
+      .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT);
+    this.#verb('status', 'what the camera on this machine is doing now', 'status').option(
+      '--data <dir>',
+      'data directory of the camera',
+      DATA_DEFAULT,
+    );
+    this.#verb('doctor', 'check every part of a board on the real thing', 'doctor')
+      .requiredOption('--board <name>', 'name in board/ or path of a board file')
+      .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT)
+      .option('--broker <url>', 'also check this MQTT broker');
+  }
+
+  #evidence(): void {
+    this.#verb('receive', 'take evidence in, verify it, sign receipts', 'receive')
+      .requiredOption('--broker <url>', 'MQTT broker')
+      .requiredOption('--store <dir>', 'where evidence is kept')
+      .requiredOption('--trust <file>', 'trust file with the cameras that may deliver')
+      .option('--id <id>', 'id of this receiver', 'rx1')
+      .option('--log-level <level>', 'debug, info, warn, error or silent', 'info');
+    this.#verb('verify', 'check evidence offline; no decryption key needed', 'verify')
+      .argument('<paths...>', 'stores, cards, recordings or single segment files')
+      .requiredOption('--trust <file>', 'trust file with the cameras’ keys')
+      .addHelpText(
+        'after',
+        '\nExit codes: 0 ok, 1 not-ok, 2 usage, 3 ok-with-missing, 4 not-feasible',
+      );
+    this.#verb('export', 'decrypt a recording into one MP4, without re-encoding', 'export')
+      .argument('<recording>', 'directory of a recording, in a store or on a card')
+      .requiredOption('--identity <file>', 'age identity of a recipient')
+      .requiredOption('--out <file>', 'MP4 to write; must not exist')
+      .option('--trust <file>', 'verify first, and refuse what is not-ok');
+  }
+
+  #administration(): void {
+    const keys = this.#root.command('keys').description('key material, enrolment, trust file');
+    this.#verb('init', 'make the keys of a camera, or with --receiver of a receiver', 'keys', keys)
+      .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT)
+      .option('--device <id>', 'id of the camera', 'lapel-1')
+      .option('--recipient <age1...>', 'who can read the footage (repeatable)', collect, [])
+      .option('--identity <file>', 'without --recipient: write a new age identity here')
+      .option('--receiver <id>', 'make the key of a receiver instead')
+      .option('--store <dir>', 'store of that receiver');
+    this.#verb('show', 'ids and public keys', 'keys', keys)
+      .option('--data <dir>', 'data directory of a camera', DATA_DEFAULT)
+      .option('--store <dir>', 'store of a receiver instead');
+    this.#verb('enrol', 'make a camera and a receiver know each other', 'keys', keys)
+      .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT)
+      .requiredOption('--trust <file>', 'trust file to add the camera to; made when missing')
+      .option('--store <dir>', 'store of a receiver whose receipts the camera shall believe');
+  }
+
+  /** Adds a command whose file is loaded when it is run: a help text must not load GStreamer. */
+  #verb(name: string, summary: string, file: string, parent: Command = this.#root): Command {
+    return parent
+      .command(name)
+      .description(summary)
+      .option('--json', 'print one JSON object for programs')
+      .exitOverride()
+      .action(async (...received: unknown[]) => {
+        const command = received.at(-1) as Command;
+        const output = outputOf(command.opts());
+        try {
+          const verb = await loadVerb(file, parent === this.#root ? undefined : name);
+          this.exitCode = await verb(command.args, command.opts(), output);
+        } catch (error) {
+          printError(output, error);
+          this.exitCode = EXIT.failed;
+        }
+      });
+  }
+}
+
+/** Reads the command line (node and script first), runs it and returns the exit code. Prints errors itself. */
+export const runProgram = (argv: readonly string[]): Promise<number> => new Program().run(argv);
+
+const outputOf = (options: Options): Output => ({
+  out: process.stdout,
+  err: process.stderr,
+  isJson: options['json'] === true,
+});
+
+async function loadVerb(file: string, action: string | undefined): Promise<Verb> {
+  const module = (await import(`./${file}.js`)) as Record<string, Verb | undefined>;
+  const verb = module[action ?? 'run'];
+  if (verb === undefined) throw new CameraError('internal/bug', `${file} has no such command`);
+  return verb;
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 1 && value <= 3600) return value;
+  throw new InvalidArgumentError('Give seconds between 1 and 3600.');
+}
+
+function version(): string {
+  const text = readFileSync(path.join(installRoot(), 'package.json'), 'utf8');
+  const { version: number } = JSON.parse(text) as { version: string };
+  return number;
+}
