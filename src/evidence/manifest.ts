@@ -114,6 +114,9 @@ function brokenRule(m: Shape): string | undefined {
   if (recovered !== null && recovered.signed + recovered.tail !== m.file.n) {
     return 'recovered: signed and tail are not all leaves';
   }
+  if (recovered !== null && recovered.signed > 0 !== (recovered.head !== null)) {
+    return 'recovered: leaves are signed by a head or not at all';
+  }
   if (!isCut && m.plain === null) return 'plain: missing';
   if (!isCut && m.file.n < 2) return 'file: there is no chunk';
   if (!isCut && (m.media.width === 0 || m.media.height === 0 || m.media.run === 0)) {

@@ -69,6 +69,10 @@ export function findDevice(trust: Trust, device: string): Buffer | undefined {
   return entry && fromSpkiBase64(entry.spki);
 }
 
+/** The raw keys of all devices. */
+export const listDeviceKeys = (trust: Trust): Buffer[] =>
+  trust.devices.map(({ spki: key }) => fromSpkiBase64(key));
+
 /** The raw receipt key, or undefined for a stranger. */
 export function findReceiver(trust: Trust, rx: string): Buffer | undefined {
   const entry = trust.receivers.find((candidate) => candidate.rx === rx);
