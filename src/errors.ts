@@ -76,6 +76,10 @@ const table = {
     'resource-exhausted',
     'The card is too slow for the bit rate; use a faster card.',
   ],
+  'capture/mixed-formats': [
+    'failed-precondition',
+    'Export the segments before and after the change one by one.',
+  ],
   'evidence/malformed': ['data-loss', 'The bytes are not in the format named; get another copy.'],
   'evidence/bad-signature': [
     'data-loss',
