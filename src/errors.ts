@@ -135,6 +135,9 @@ const table = {
 
 export type ErrorCode = keyof typeof table;
 
+/** Whether a word that came from elsewhere is a code of this table. */
+export const isErrorCode = (word: string): word is ErrorCode => Object.hasOwn(table, word);
+
 /** Every operating error thrown by this runtime. Match on `code` or `kind`, never on `message`. */
 export class CameraError extends Error {
   override readonly name = 'CameraError';

@@ -42,7 +42,8 @@ function describeIssue(issue: Issue, document: unknown, knownKeys: readonly stri
   if (issue.code === 'invalid_key') {
     return issue.issues.map(({ message }) => `${formatPath(path)}: ${plain(message)}`);
   }
-  const isMissing = path.length > 0 && valueAt(document, path) === undefined;
+  const isMissing =
+    issue.code !== 'custom' && path.length > 0 && valueAt(document, path) === undefined;
   return [`${formatPath(path)}: ${isMissing ? 'is missing' : plain(issue.message)}`];
 }
 

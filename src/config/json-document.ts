@@ -15,6 +15,8 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const LITERAL = /true|false|null/y;
 
+const quote = (key: string): string => JSON.stringify(key.slice(0, QUOTED_LENGTH_MAX));
+
 class SyntaxFault extends Error {
   readonly offset: number;
 
@@ -60,12 +62,7 @@ class Scanner {
       const at = this.#offset;
       if (this.#text[at] !== '"') this.#fail('expected a key in double quotes');
       const key = JSON.parse(this.#string()) as string;
-      if (keys.has(key)) {
-        throw new SyntaxFault(
-          at,
-          `the key ${JSON.stringify(key.slice(0, QUOTED_LENGTH_MAX))} comes twice`,
-        );
-      }
+      if (keys.has(key)) throw new SyntaxFault(at, `the key ${quote(key)} comes twice`);
       keys.add(key);
       this.#take(WHITESPACE);
       if (!this.#skip(':')) this.#fail('expected ":"');

@@ -7,6 +7,7 @@ export interface I2cPort {
   readBlock(address: number, register: number, length: number): Promise<Buffer>;
   /** Writes one register. Rejects like `readBlock`. */
   writeByte(address: number, register: number, value: number): Promise<void>;
+  /** Every call afterwards rejects with `hal/bus`. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -11,10 +11,13 @@ export interface SerialEvents {
 }
 
 export interface SerialLine {
+  /** Resolves when the bytes are handed to the line. Rejects with `hal/disconnected` when it is closed or gone. */
   write(bytes: Buffer): Promise<void>;
+  /** No event is delivered afterwards; the line can be opened again. Idempotent. */
   close(): Promise<void>;
 }
 
 export interface SerialPort {
+  /** Rejects with `hal/disconnected` when there is no such line, with `hal/busy` while it is open. */
   open(path: string, baudRate: number, events: SerialEvents): Promise<SerialLine>;
 }

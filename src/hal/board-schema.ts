@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import { wholeNumber } from '../config/whole-number.js';
+
+/** Longest pipeline fragment of a board: a few elements with their caps. */
+const SOURCE_LENGTH_MAX = 1024;
+/** Most lines of one gpiochip; the RP1 of a Raspberry Pi 5 has 54. */
+const LINES_MAX = 1024;
+/** The devicetree form: who makes it, then what it is. */
+const COMPATIBLE_PATTERN = /^[a-z0-9][a-z0-9.-]*,[a-z0-9][a-z0-9.-]*$/;
+
+const compatible = z
+  .string()
+  .regex(COMPATIBLE_PATTERN, { error: 'must be vendor,device in lower case' })
+  .meta({ description: 'Vendor and device, as in devicetree; picks the driver.' });
+
+const adapter = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z.enum(names).meta({ description: 'Which adapter or driver serves this part.' });
+
+const line = z.strictObject({
+  chip: z
+    .string()
+    .min(1)
+    .max(64)
+    .meta({ description: 'Label of the gpiochip, a key of gpio.chips.' }),
+  line: wholeNumber(0, LINES_MAX - 1, '').meta({ description: 'Offset of the line in its chip.' }),
+  activeLow: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'True when the electrical low level means active.' }),
+});
+
+const button = line.extend({
+  // 30 ms is what Zephyr's gpio-keys binding defaults to; above 100 ms a quick second press would be lost.
+  debounceIntervalMs: wholeNumber(1, 100, 'ms')
+    .default(30)
+    .meta({ description: 'How long the contact must be quiet before another edge counts.' }),
+});
+
+/** A picture side: even, because colour has half the resolution. */
+const side = (max: number): z.ZodInt =>
+  wholeNumber(16, max, 'pixels').multipleOf(2, { error: 'must be even' });
+
+const source = z
+  .string()
+  .min(1)
+  .max(SOURCE_LENGTH_MAX)
+  .refine((text) => !/[\r\n]/.test(text), { error: 'must be one line' })
+  .refine((text) => placeholdersOf(text).every((name) => name === 'footage'), {
+    error: 'the only placeholder is ${footage}',
+  });
+
+/** The names in `${…}` of a camera source. */
+const placeholdersOf = (text: string): string[] =>
+  [...text.matchAll(/\$\{([^}]*)\}/g)].map(([, name = '']) => name);
+
+const cameraKeys = z.strictObject({
+  status: z
+    .literal('okay', { error: 'must be "okay": without its camera there is nothing to run' })
+    .meta({ description: 'A camera board has a camera.' }),
+  compatible: adapter(['gstreamer', 'lapel,sim-video']),
+  source: source.meta({
+    description:
+      'GStreamer launch fragment that ends in raw video; ${footage} stands for the footage directory.',
+  }),
+  width: side(3840).meta({ description: 'Picture width; even.' }),
+  height: side(2160).meta({ description: 'Picture height; even.' }),
+  framesPerSecond: wholeNumber(5, 60, 'frames a second').meta({ description: 'Frame rate.' }),
+  format: z.enum(['I420', 'NV12']).meta({
+    description: 'Raw format pinned before the encoder; anything else may become High 4:4:4.',
+  }),
+  encoder: z
+    .enum(['x264enc', 'v4l2h264enc'])
+    .meta({ description: 'H.264 encoder: software, or the one of Raspberry Pi up to 4.' }),
+  // 25 Mbit/s is the most that the encoder of bcm2835-codec takes.
+  bitrateKbps: wholeNumber(100, 25_000, 'kbit/s').meta({ description: 'Bit rate of the encoder.' }),
+  gopFrames: wholeNumber(2, 60, 'frames').meta({
+    description: 'Frames from one IDR to the next; at most one second of them.',
+  }),
+  threads: wholeNumber(1, 16, 'threads')
+    .optional()
+    .meta({ description: 'Threads of a software encoder; left out, the encoder chooses.' }),
+});
+
+const camera = cameraKeys.superRefine((value, context) => {
+  const fault = (key: string, message: string): void => {
+    context.addIssue({ code: 'custom', path: [key], message });
+  };
+  if (value.gopFrames > value.framesPerSecond) {
+    fault('gopFrames', 'must be at most one second, since a GOP is what a power cut may cost');
+  }
+  if (value.threads !== undefined && value.encoder !== 'x264enc') {
+    fault('threads', 'is only for a software encoder');
+  }
+});
+
+/** A part in use needs all its keys; a disabled part keeps what is known about it. */
+const complete = <Shape extends z.core.$ZodShape>(
+  keys: z.ZodObject<Shape, z.core.$strict>,
+): z.ZodObject<Shape, z.core.$strict> =>
+  keys.superRefine((value: Readonly<Record<string, unknown>>, context) => {
+    if (value['status'] === 'disabled') return;
+    for (const key of Object.keys(keys.shape)) {
+      if (value[key] !== undefined) continue;
+      context.addIssue({ code: 'custom', path: [key], message: 'is missing, the part is in use' });
+    }
+  });
+
+const imuKeys = z.strictObject({
+  status: z.enum(['okay', 'disabled']).meta({ description: 'Whether the board has it.' }),
+  compatible: compatible.optional(),
+  bus: wholeNumber(0, 255, '').optional().meta({ description: 'Number of the I2C bus.' }),
+  // 0x08 to 0x77: the addresses outside are reserved by the I2C specification (UM10204, 3.1.12).
+  address: wholeNumber(0x08, 0x77, '')
+    .optional()
+    .meta({ description: 'I2C address, 7 bits, right-aligned.' }),
+});
+
+const gnssKeys = z.strictObject({
+  status: z.enum(['okay', 'disabled']).meta({ description: 'Whether the board has it.' }),
+  compatible: compatible.optional(),
+  path: z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .meta({ description: 'Device file of the serial line.' }),
+  baudRate: wholeNumber(1200, 921_600, 'baud')
+    .optional()
+    .meta({ description: 'Speed of the line.' }),
+});
+
+/** The keys that say which line is what; they are checked against each other even where the rest is at fault. */
+const wiring = {
+  gpio: z.strictObject({
+    compatible: adapter(['lapel,sim-gpio']),
+    chips: z
+      .record(
+        z.string().min(1).max(64),
+        z.strictObject({
+          lines: wholeNumber(1, LINES_MAX, 'lines').meta({ description: 'How many lines it has.' }),
+        }),
+      )
+      .meta({
+        description: 'The gpiochips in use, by label: the numbers differ from kernel to kernel.',
+      }),
+  }),
+  buttons: z.strictObject({
+    record: button.meta({ description: 'Starts, marks, stops.' }),
+    function: button.optional().meta({ description: 'The second button, where there is one.' }),
+  }),
+  leds: z.strictObject({
+    record: line.meta({ description: 'Red: footage becomes durable.' }),
+    status: line.meta({ description: 'Green: ready, buffering.' }),
+    fault: line
+      .optional()
+      .meta({ description: 'Amber: fault; without it the status light tells.' }),
+  }),
+  vibration: line.optional().meta({ description: 'Vibration motor.' }),
+};
+export const wiringSchema = z.object(wiring);
+
+export const boardSchema = z.strictObject({
+  $schema: z.string().optional().meta({ description: 'For editors; not read.' }),
+  compatible: compatible.meta({ description: 'Vendor and board.' }),
+  model: z.string().min(1).max(80).meta({ description: 'What people call it.' }),
+  ...wiring,
+  dock: z.strictObject({ compatible: adapter(['lapel,sim-dock']) }),
+  power: z.strictObject({ compatible: adapter(['lapel,sim-power']) }),
+  imu: complete(imuKeys),
+  gnss: complete(gnssKeys),
+  camera,
+  memory: z.strictObject({
+    preEventBytesMax: wholeNumber(1 << 20, 1 << 29, 'bytes').meta({
+      description:
+        'Most memory the pre-event buffer may take; it holds less video rather than more.',
+    }),
+  }),
+});
+
+/** A checked board file, defaults filled. */
+export type BoardFile = z.infer<typeof boardSchema>;
+
+/** The lines of a board and their roles. */
+export type Wiring = z.infer<typeof wiringSchema>;
+
+/** What capture is told about the camera of a board. */
+export type CameraSpec = BoardFile['camera'];
+
+/** JSON Schema (draft 2020-12) of a board file as it is written; `board/board.schema.json` holds it. */
+export function boardJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(boardSchema, { io: 'input' }), title: 'Lapel board file' };
+}

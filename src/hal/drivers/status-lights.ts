@@ -1,0 +1,92 @@
+import type { Cancel, Clock } from '../../clock.js';
+import type { OutputLine } from '../ports/gpio.js';
+import { LevelWriter } from './level-writer.js';
+
+/** Periods of a blink that the eye tells apart: on for the first half, off for the second. */
+export const BLINK_SLOW_MS = 2_000;
+export const BLINK_NORMAL_MS = 1_000;
+export const BLINK_FAST_MS = 250;
+
+/** Fastest blink: below it an eye sees a steady light, and every change is a write to the line. */
+const BLINK_PERIOD_MS_MIN = 100;
+
+export type LightPattern = 'on' | 'off' | { readonly blinkMs: number };
+
+interface Light {
+  readonly writer: LevelWriter;
+  pattern: LightPattern;
+  cancel: Cancel | undefined;
+}
+
+/** Status lights by role. All start dark. */
+export class StatusLights<Role extends string = string> {
+  readonly #lights: ReadonlyMap<Role, Light>;
+  readonly #clock: Clock;
+
+  /** Takes over the lines. `onFault` hears of a light that cannot be set; the next change tries again. */
+  constructor(
+    lines: Readonly<Partial<Record<Role, OutputLine>>>,
+    clock: Clock,
+    onFault: (error: unknown) => void,
+  ) {
+    this.#clock = clock;
+    const entries = Object.entries(lines) as [Role, OutputLine | undefined][];
+    this.#lights = new Map(
+      entries.flatMap(([role, line]) =>
+        line === undefined
+          ? []
+          : [
+              [
+                role,
+                { writer: new LevelWriter(line, onFault), pattern: 'off', cancel: undefined },
+              ] as const,
+            ],
+      ),
+    );
+  }
+
+  /** Whether the board has this light. */
+  has(role: Role): boolean {
+    return this.#lights.has(role);
+  }
+
+  /**
+   * Shows a pattern until the next one, beginning with light. The pattern that is shown already goes on undisturbed.
+   * A role that the board has no light for is left out: ask `has`. Throws a RangeError for a blink that no eye sees.
+   */
+  show(role: Role, pattern: LightPattern): void {
+    if (typeof pattern === 'object' && !(pattern.blinkMs >= BLINK_PERIOD_MS_MIN)) {
+      throw new RangeError(`Expected blinkMs to be at least ${BLINK_PERIOD_MS_MIN}`);
+    }
+    const light = this.#lights.get(role);
+    if (light === undefined || isSame(light.pattern, pattern)) return;
+    light.cancel?.();
+    light.cancel = undefined;
+    light.pattern = pattern;
+    let isLit = pattern !== 'off';
+    light.writer.set(isLit);
+    if (typeof pattern === 'string') return;
+    light.cancel = this.#clock.every(pattern.blinkMs / 2, () => {
+      isLit = !isLit;
+      light.writer.set(isLit);
+    });
+  }
+
+  /** What each light shows. */
+  shown(): Readonly<Partial<Record<Role, LightPattern>>> {
+    const entries = [...this.#lights].map(([role, { pattern }]) => [role, pattern] as const);
+    return Object.fromEntries(entries) as Partial<Record<Role, LightPattern>>;
+  }
+
+  /** Darkens every light and closes the lines; rejects when a line cannot be closed. */
+  async close(): Promise<void> {
+    const lights = [...this.#lights.values()];
+    for (const light of lights) light.cancel?.();
+    await Promise.all(lights.map(({ writer }) => writer.close()));
+  }
+}
+
+function isSame(a: LightPattern, b: LightPattern): boolean {
+  if (typeof a === 'string' || typeof b === 'string') return a === b;
+  return a.blinkMs === b.blinkMs;
+}

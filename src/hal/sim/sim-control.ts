@@ -1,0 +1,56 @@
+import type { Clock } from '../../clock.js';
+import type { ButtonRole, SimBoard, SimBoardState } from './sim-board.js';
+import { parseSimCommand } from './sim-command.js';
+
+/** How long `press` holds the button down: a short, sure press of a gloved finger. */
+export const PRESS_MS = 100;
+
+/** What a command gives back: the state of the board, or one line that says what was done. */
+export type SimReply = { readonly state: SimBoardState } | { readonly done: string };
+
+/** Carries the commands of `lapel sim` out on a simulated board. */
+export class SimControl {
+  readonly #board: SimBoard;
+  readonly #clock: Clock;
+
+  constructor(board: SimBoard, clock: Clock) {
+    this.#board = board;
+    this.#clock = clock;
+  }
+
+  /**
+   * Resolves when the command is carried out: a press when the button is up again. Rejects with `cli/usage` for words
+   * that are no command, else as the part concerned does.
+   */
+  async run(words: readonly string[]): Promise<SimReply> {
+    const command = parseSimCommand(words);
+    switch (command.verb) {
+      case 'press':
+        return this.#hold(command.button, PRESS_MS);
+      case 'hold':
+        return this.#hold(command.button, command.durationMs);
+      case 'dock':
+      case 'undock':
+        this.#board.setDocked(command.verb === 'dock');
+        return { done: command.verb === 'dock' ? 'in the dock' : 'out of the dock' };
+      case 'battery':
+        this.#board.setCharge(command.percent);
+        return { done: `battery at ${command.percent} %` };
+      case 'camera':
+        this.#board.breakCamera(command.fault);
+        return { done: command.fault === 'kill' ? 'camera killed' : 'camera stalled' };
+      case 'clock':
+        this.#board.jumpWall(command.shiftMs);
+        return { done: `wall clock shifted by ${command.shiftMs / 1000} s` };
+      case 'state':
+        return { state: this.#board.state() };
+    }
+  }
+
+  async #hold(button: ButtonRole, durationMs: number): Promise<SimReply> {
+    this.#board.press(button);
+    await this.#clock.sleep(durationMs);
+    this.#board.release(button);
+    return { done: `pressed ${button} for ${durationMs} ms` };
+  }
+}
