@@ -5,11 +5,19 @@ import type { SegmentRef } from '../units.js';
 /** Deliver at most once, or at least once to the broker. Neither says anything about the receiver. */
 export type Qos = 0 | 1;
 
+/** What the broker says in our name when the connection dies without a goodbye. At QoS 1. */
+export interface Will {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly retain: boolean;
+}
+
 /** A connection to a broker, MQTT 3.1.1 or 5. Transport only: it keeps nothing that must not be lost. */
 export interface MqttConnection {
   /**
-   * Resolves when the message left (QoS 0) or the broker answered (QoS 1).
-   * Rejects with `sync/lost-connection` when the connection is down or goes down, `sync/timeout` after 10 s.
+   * Resolves when the socket can take more (QoS 0) or the broker answered (QoS 1); awaiting it is back-pressure.
+   * Rejects with `sync/lost-connection` when the connection is down or goes down, `sync/timeout` after 10 s,
+   * `sync/refused` when the broker says no (MQTT 3.1.1 has no way to say so).
    * `payload` belongs to the connection afterwards.
    */
   publish(topic: string, payload: Buffer, options: { qos: Qos; retain?: boolean }): Promise<void>;
@@ -18,6 +26,7 @@ export interface MqttConnection {
   onMessage(listener: (topic: string, payload: Buffer) => void): Cancel;
   /** Calls back on every change, and once at the start with the present state. */
   onConnected(listener: (isConnected: boolean) => void): Cancel;
+  /** Says goodbye to the broker, so that no will is sent. Never rejects; nothing is called back afterwards. */
   close(): Promise<void>;
 }
 
@@ -36,6 +45,8 @@ export interface SegmentReader {
   readInto(target: Buffer, targetOffset: number, length: number, offset: number): Promise<void>;
   /** The sealed metadata (age file), or undefined when the segment has none. */
   meta(): Promise<Buffer | undefined>;
+  /** The signed heads, one envelope a line, or undefined when the segment has none. */
+  heads(): Promise<Buffer | undefined>;
   close(): Promise<void>;
 }
 
@@ -45,6 +56,8 @@ export interface OutgoingSegments {
   pending(limit: number): Promise<readonly OfferableSegment[]>;
   /** How many there are and their bytes: for progress. */
   backlog(): Promise<{ segments: number; bytes: number }>;
+  /** The session certificate of a boot that `pending` names. */
+  certificate(boot: number): Promise<Envelope>;
   offered(refs: readonly SegmentRef[]): Promise<void>;
   open(ref: SegmentRef): Promise<SegmentReader>;
   /** Keeps a receipt whose signature, manifest digest and root sync has verified. Idempotent. */

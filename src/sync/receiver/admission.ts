@@ -1,0 +1,60 @@
+import { CameraError } from '../../errors.js';
+import { payloadDigest } from '../../evidence/dsse.js';
+import type { Envelope } from '../../evidence/dsse.js';
+import { openManifest } from '../../evidence/manifest.js';
+import type { Manifest } from '../../evidence/manifest.js';
+import { openSessionKey } from '../../evidence/session-key.js';
+import { formatSegmentRef, sameSegment } from '../../units.js';
+import type { SegmentRef } from '../../units.js';
+import { SEGMENT_LEAVES_MAX } from '../messages.js';
+import type { Offer, OfferItem } from '../messages.js';
+
+/** An offered segment whose signatures hold: device key → session certificate → manifest. */
+export interface AdmittedSegment {
+  readonly device: string;
+  readonly key: number;
+  readonly ref: SegmentRef;
+  readonly envelope: Envelope;
+  readonly manifest: Manifest;
+  /** SHA-256 of the manifest's payload, hex. */
+  readonly digest: string;
+  readonly certificate: Envelope;
+  readonly sessionPublicKey: Buffer;
+}
+
+/**
+ * Judges one item of an offer before a single byte of it is asked for. Throws `evidence/bad-signature`,
+ * `evidence/malformed`, or `sync/refused` when the documents hold but speak of something else than the offer.
+ */
+export function admit(
+  device: string,
+  devicePublicKey: Buffer,
+  { key, ref, manifest: envelope }: OfferItem,
+  certificates: Offer['certificates'],
+): AdmittedSegment {
+  const refuse = (why: string): CameraError =>
+    new CameraError('sync/refused', `${device} ${formatSegmentRef(ref)}: ${why}`);
+  const certificate = certificates.get(ref.boot);
+  if (certificate === undefined) throw refuse('no certificate for its boot');
+  const session = openSessionKey(certificate, devicePublicKey);
+  if (session.certificate.device !== device || session.certificate.boot !== ref.boot) {
+    throw refuse('the certificate is for another device or boot');
+  }
+  const manifest = openManifest(envelope, session.publicKey);
+  if (manifest.device !== device || !sameSegment(manifest, ref)) {
+    throw refuse('the manifest is of another segment');
+  }
+  const { file } = manifest;
+  if (file.n > SEGMENT_LEAVES_MAX) throw refuse(`more than ${SEGMENT_LEAVES_MAX} leaves`);
+  if (file.head > file.leaf) throw refuse('its head is larger than a leaf');
+  return {
+    device,
+    key,
+    ref,
+    envelope,
+    manifest,
+    digest: payloadDigest(envelope),
+    certificate,
+    sessionPublicKey: session.publicKey,
+  };
+}

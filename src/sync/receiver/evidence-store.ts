@@ -1,0 +1,138 @@
+import path from 'node:path';
+import { CameraError, hasErrorCode, messageOf } from '../../errors.js';
+import {
+  ENVELOPE_TEXT_MAX,
+  formatEnvelopeFile,
+  parseEnvelopeFile,
+  payloadDigest,
+} from '../../evidence/dsse.js';
+import type { Envelope } from '../../evidence/dsse.js';
+import type { FileSystem } from '../../hal/ports/file-system.js';
+import { formatSegmentRef } from '../../units.js';
+import type { SegmentRef } from '../../units.js';
+import type { AdmittedSegment } from './admission.js';
+import { IncomingSegment } from './incoming-segment.js';
+
+/** Kept free for receipts, manifests and the rest of the machine. */
+const RESERVE_BYTES = 64 * 1024 * 1024;
+/** Digits of a digest in a file name: enough to keep manifests of one segment apart. */
+const DIGEST_DIGITS = 16;
+
+export interface StoredSegment {
+  readonly manifest: Envelope;
+  /** Undefined when the receiver died between the manifest and its receipt. */
+  readonly receipt: Envelope | undefined;
+}
+
+/**
+ * What a receiver holds, one directory a device:
+ *
+ *     <boot>/session.dsse                    certificate of the boot's session key
+ *     <boot>/<rec>/<seq>.age .leaves .heads .meta.age .dsse .receipt
+ *     .incoming/<boot>-<rec>-<seq>-<digest>.age   on its way, named by its manifest too
+ *     conflicts/<boot>-<rec>-<seq>-<digest>.dsse  another manifest for a segment that is stored
+ *
+ * INVARIANTS
+ * 1. `.dsse` is written last: where it stands, everything beside it is complete, verified and durable.
+ * 2. Where `.dsse` stands nothing beside it but `.receipt` is ever written again.
+ * 3. Names are made of checked ids and counters only.
+ */
+export class EvidenceStore {
+  readonly #files: FileSystem;
+  readonly #root: string;
+
+  constructor(files: FileSystem, root: string) {
+    this.#files = files;
+    this.#root = root;
+  }
+
+  /** The stored segment, or undefined. Rejects with `storage/corrupt` when its manifest or receipt is unreadable. */
+  async find(device: string, ref: SegmentRef): Promise<StoredSegment | undefined> {
+    const base = this.#base(device, ref);
+    const manifest = await this.#readEnvelope(`${base}.dsse`);
+    if (manifest === undefined) return undefined;
+    return { manifest, receipt: await this.#readEnvelope(`${base}.receipt`) };
+  }
+
+  /** True when so many bytes fit beside the reserve. */
+  async hasRoomFor(bytes: number): Promise<boolean> {
+    await this.#files.makeDirectory(this.#root);
+    return (await this.#files.freeBytes(this.#root)) >= bytes + RESERVE_BYTES;
+  }
+
+  /** Opens the place for a segment on its way; what an earlier attempt left there is still there. */
+  async begin(segment: AdmittedSegment): Promise<IncomingSegment> {
+    const { device, ref, certificate } = segment;
+    const incoming = path.join(this.#root, device, '.incoming');
+    const base = this.#base(device, ref);
+    await this.#files.makeDirectory(incoming);
+    await this.#files.makeDirectory(path.dirname(base));
+    await this.#keepCertificate(device, ref.boot, certificate);
+    const partial = path.join(incoming, `${flatName(ref, segment.digest)}.age`);
+    await this.#returnUnfinished(segment, base, partial);
+    return IncomingSegment.open(this.#files, segment, { partial, base });
+  }
+
+  /** Replaces an older receipt for the same segment. */
+  async keepReceipt(device: string, ref: SegmentRef, receipt: Envelope): Promise<void> {
+    await this.#writeEnvelope(`${this.#base(device, ref)}.receipt`, receipt);
+  }
+
+  /** Keeps a manifest that contradicts the stored one: two signed accounts of one segment are evidence too. */
+  async keepConflict(device: string, ref: SegmentRef, manifest: Envelope): Promise<void> {
+    const directory = path.join(this.#root, device, 'conflicts');
+    await this.#files.makeDirectory(directory);
+    const file = path.join(directory, `${flatName(ref, payloadDigest(manifest))}.dsse`);
+    if (!(await this.#files.exists(file))) await this.#writeEnvelope(file, manifest);
+  }
+
+  /** Rejects with `sync/refused` when the boot already has another certificate. */
+  async #keepCertificate(device: string, boot: number, certificate: Envelope): Promise<void> {
+    const file = path.join(this.#root, device, String(boot), 'session.dsse');
+    const known = await this.#readEnvelope(file);
+    if (known === undefined) await this.#writeEnvelope(file, certificate);
+    else if (payloadDigest(known) !== payloadDigest(certificate)) {
+      throw new CameraError('sync/refused', `${device} has another session key for boot ${boot}`);
+    }
+  }
+
+  /**
+   * A ciphertext in its final place without a manifest is one whose last steps were cut. It goes back on its way, where
+   * every leaf is judged again; when it cannot be this one (its size), it is moved aside.
+   */
+  async #returnUnfinished(segment: AdmittedSegment, base: string, partial: string): Promise<void> {
+    const { device, ref, manifest } = segment;
+    const final = `${base}.age`;
+    if (!(await this.#files.exists(final))) return;
+    if (await this.#files.exists(`${base}.dsse`)) {
+      throw new CameraError('sync/refused', `${device} ${formatSegmentRef(ref)} is stored already`);
+    }
+    const isOurs = (await this.#files.size(final)) === manifest.file.size;
+    const aside = path.join(this.#root, device, 'conflicts');
+    if (!isOurs) await this.#files.makeDirectory(aside);
+    const to = isOurs ? partial : path.join(aside, `${flatName(ref, segment.digest)}.age`);
+    await this.#files.rename(final, to);
+  }
+
+  #base(device: string, { boot, rec, seq }: SegmentRef): string {
+    return path.join(this.#root, device, String(boot), String(rec), String(seq));
+  }
+
+  #writeEnvelope(file: string, envelope: Envelope): Promise<void> {
+    return this.#files.writeAtomic(file, Buffer.from(formatEnvelopeFile(envelope), 'utf8'));
+  }
+
+  async #readEnvelope(file: string): Promise<Envelope | undefined> {
+    try {
+      const bytes = await this.#files.readFile(file, ENVELOPE_TEXT_MAX + 1);
+      return parseEnvelopeFile(bytes.toString('utf8'));
+    } catch (error) {
+      if (hasErrorCode(error, 'storage/not-found')) return undefined;
+      if (!hasErrorCode(error, 'evidence/malformed')) throw error;
+      throw new CameraError('storage/corrupt', `${file}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+const flatName = ({ boot, rec, seq }: SegmentRef, digest: string): string =>
+  `${boot}-${rec}-${seq}-${digest.slice(0, DIGEST_DIGITS)}`;
