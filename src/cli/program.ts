@@ -71,7 +71,6 @@ class Program {
       .requiredOption('--broker <url>', 'MQTT broker')
       .requiredOption('--store <dir>', 'where evidence is kept')
       .requiredOption('--trust <file>', 'trust file with the cameras that may deliver')
-      .option('--id <id>', 'id of this receiver', 'rx1')
       .option('--log-level <level>', 'debug, info, warn, error or silent', 'info');
     this.#verb('verify', 'check evidence offline; no decryption key needed', 'verify')
       .argument('<paths...>', 'stores, cards, recordings or single segment files')

@@ -19,6 +19,8 @@ export interface RunEvents {
 
 /** One life of the encoder. Media times of two runs are unrelated. */
 export interface VideoRun {
+  /** Process that does the work, where there is one: for measurements and tests. */
+  readonly pid?: number | undefined;
   /** Asks for the end of the stream and kills the run when it has not ended in `deadlineMs`. Resolves after `ended`. */
   stop(deadlineMs: number): Promise<void>;
   /** Ends the run at once, without asking. For a run that stalls. Idempotent. */
@@ -31,6 +33,11 @@ export interface VideoRun {
  * Silence is not reported: whoever starts a run watches the time between access units.
  */
 export interface VideoSource {
+  /**
+   * Resolves when the launch line can be built on this machine. Rejects with `hal/no-element` naming the element that is
+   * missing, `hal/no-binding`, or `hal/pipeline`.
+   */
+  check(launch: string): Promise<void>;
   /** Starts a run from a GStreamer launch line whose last element is `appsink name=video`. One run at a time. */
   startRun(launch: string, events: RunEvents): VideoRun;
 }

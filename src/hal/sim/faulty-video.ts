@@ -14,6 +14,10 @@ export class FaultyVideo implements VideoSource {
     this.#source = source;
   }
 
+  check(launch: string): Promise<void> {
+    return this.#source.check(launch);
+  }
+
   startRun(launch: string, events: RunEvents): VideoRun {
     const life: Life = { isStalled: false, run: undefined };
     this.#present = life;

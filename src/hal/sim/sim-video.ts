@@ -1,3 +1,4 @@
+import { CameraError } from '../../errors.js';
 import type { Cancel, Clock } from '../../clock.js';
 import type { RunEnd, RunEvents, VideoRun, VideoSource } from '../ports/video.js';
 import { capsPacket, segmentPacket, SEGMENT_START_NS, unitPacket } from './gdp-writer.js';
@@ -62,6 +63,11 @@ export class SimVideo implements VideoSource {
   /** Runs started so far. */
   get runs(): number {
     return this.#runs;
+  }
+
+  check(launch: string): Promise<void> {
+    if (SINK.test(launch)) return Promise.resolve();
+    return Promise.reject(new CameraError('hal/pipeline', 'there is no appsink named video'));
   }
 
   startRun(launch: string, events: RunEvents): VideoRun {

@@ -1,0 +1,71 @@
+import { CameraError } from '../errors.js';
+
+/** The camera part of a board, as far as the pipeline needs it. */
+export interface CameraParts {
+  /** Launch fragment from the source to raw video; its last element must not be caps. */
+  readonly source: string;
+  readonly width: number;
+  readonly height: number;
+  readonly framesPerSecond: number;
+  readonly format: 'I420' | 'NV12';
+  readonly encoder: 'x264enc' | 'v4l2h264enc';
+  readonly bitrateKbps: number;
+  readonly gopFrames: number;
+  readonly threads?: number | undefined;
+}
+
+/**
+ * Access units that wait in the child while the runtime does not read: 10 s at 30 a second. Then the source is held
+ * up, which the watchdog sees; nothing is dropped on the way.
+ */
+const APPSINK_BUFFERS_MAX = 300;
+
+/**
+ * H.264 level for v4l2h264enc, which takes it from caps only; without it the driver falls to level 1 and fails.
+ * Level 4 holds up to 1080p30 (H.264 table A-1: 245,760 macroblocks a second).
+ */
+const V4L2_LEVEL = '4';
+
+/**
+ * The launch line of a camera, ending in `appsink name=video`: raw video pinned to its format (without it an encoder
+ * may choose High 4:4:4), H.264 with closed GOPs, parameter sets at every IDR, one GDP packet for each access unit.
+ * Throws `board/invalid` when the source fragment itself ends in caps, which GStreamer cannot parse before others.
+ */
+export function launchLine(camera: CameraParts): string {
+  const source = camera.source.trim();
+  const last = source.slice(source.lastIndexOf('!') + 1).trim();
+  if (last === '' || /^[a-z]+\/[a-z]/.test(last)) {
+    throw new CameraError('board/invalid', `camera.source ends in ${last === '' ? '"!"' : last}`);
+  }
+  return [
+    source,
+    rawCaps(camera),
+    ...encoder(camera),
+    'h264parse config-interval=-1',
+    'video/x-h264,stream-format=avc,alignment=au',
+    'gdppay',
+    `appsink name=video sync=false max-buffers=${APPSINK_BUFFERS_MAX} drop=false enable-last-sample=false`,
+  ].join(' ! ');
+}
+
+function rawCaps({ format, width, height, framesPerSecond, encoder }: CameraParts): string {
+  const caps = `video/x-raw,format=${format},width=${width},height=${height},framerate=${framesPerSecond}/1`;
+  // Without v4l2convert in between, libcamerasrc leaves these two open and the encoder then refuses the caps.
+  return encoder === 'v4l2h264enc' ? `${caps},colorimetry=bt709,interlace-mode=progressive` : caps;
+}
+
+function encoder({ encoder, bitrateKbps, gopFrames, threads }: CameraParts): readonly string[] {
+  switch (encoder) {
+    case 'x264enc': {
+      const count = threads === undefined ? '' : ` threads=${threads}`;
+      return [
+        `x264enc tune=zerolatency speed-preset=ultrafast bitrate=${bitrateKbps} key-int-max=${gopFrames} bframes=0${count}`,
+      ];
+    }
+    case 'v4l2h264enc':
+      return [
+        `v4l2h264enc extra-controls="controls,video_bitrate=${bitrateKbps * 1000},h264_i_frame_period=${gopFrames},repeat_sequence_header=1"`,
+        `video/x-h264,level=(string)${V4L2_LEVEL},profile=(string)high`,
+      ];
+  }
+}

@@ -1,0 +1,75 @@
+import { CHUNK_BYTES, LEAF_BYTES, openAge } from '../evidence/age-container.js';
+import type { AgeReader } from '../evidence/age-container.js';
+import { HEAD_BYTES_MAX, TAG_BYTES, headLength } from '../evidence/age-header.js';
+import type { FileSystem, ReadableFile } from '../hal/ports/file-system.js';
+
+/**
+ * The plaintext of one encrypted segment, readable anywhere without decrypting all of it: a chunk of an age file can be
+ * opened on its own. Fits capture's `ByteSource`.
+ */
+export class DecryptedSegment {
+  /** Plaintext bytes of all whole chunks. */
+  readonly size: number;
+  readonly #file: ReadableFile;
+  readonly #reader: AgeReader;
+  readonly #head: number;
+  readonly #cipherSize: number;
+
+  private constructor(file: ReadableFile, reader: AgeReader, head: number, cipherSize: number) {
+    this.#file = file;
+    this.#reader = reader;
+    this.#head = head;
+    this.#cipherSize = cipherSize;
+    const body = cipherSize - head;
+    const whole = Math.floor(body / LEAF_BYTES);
+    const rest = body - whole * LEAF_BYTES;
+    this.size = whole * CHUNK_BYTES + Math.max(0, rest - TAG_BYTES);
+  }
+
+  /**
+   * `cipherSize` is how much of the file counts: what its manifest says, or the whole file.
+   * Rejects with `evidence/wrong-key`, `evidence/malformed` or an error of the file system.
+   */
+  static async open(
+    fs: FileSystem,
+    file: string,
+    identity: string,
+    cipherSize?: number,
+  ): Promise<DecryptedSegment> {
+    const readable = await fs.openReadable(file);
+    try {
+      const prefix = Buffer.alloc(Math.min(HEAD_BYTES_MAX, readable.size));
+      await readable.readInto(prefix, 0, prefix.length, 0);
+      const head = headLength(prefix);
+      const reader = openAge(prefix.subarray(0, head), identity);
+      const size = Math.min(cipherSize ?? readable.size, readable.size);
+      return new DecryptedSegment(readable, reader, head, Math.max(head, size));
+    } catch (error) {
+      await readable.close();
+      throw error;
+    }
+  }
+
+  /** Exactly the bytes from `start` to `end`. Rejects with `evidence/malformed` when a chunk was changed. */
+  async read(start: number, end: number): Promise<Buffer> {
+    if (end <= start) return Buffer.alloc(0);
+    const first = Math.floor(start / CHUNK_BYTES);
+    const last = Math.floor((end - 1) / CHUNK_BYTES);
+    const from = this.#head + first * LEAF_BYTES;
+    const to = Math.min(this.#head + (last + 1) * LEAF_BYTES, this.#cipherSize);
+    const cipher = Buffer.allocUnsafeSlow(to - from);
+    await this.#file.readInto(cipher, 0, cipher.length, from);
+    const plain: Buffer[] = [];
+    for (let index = first; index <= last; index += 1) {
+      const at = (index - first) * LEAF_BYTES;
+      plain.push(this.#reader.openChunk(index, cipher.subarray(at, at + LEAF_BYTES)).plain);
+    }
+    const skipped = first * CHUNK_BYTES;
+    const all = plain.length === 1 ? plain[0] : Buffer.concat(plain);
+    return (all ?? Buffer.alloc(0)).subarray(start - skipped, end - skipped);
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}

@@ -1,0 +1,131 @@
+import path from 'node:path';
+import { CameraError } from '../errors.js';
+import type { FileSystem } from '../hal/ports/file-system.js';
+import { parseCounter, parseSegmentFile } from '../storage/layout.js';
+import type { SegmentFile } from '../storage/layout.js';
+import { formatSegmentRef } from '../units.js';
+import type { SegmentRef } from '../units.js';
+
+/** One segment somewhere on a disk. */
+export interface FoundSegment {
+  readonly ref: SegmentRef;
+  /** Directory that holds the boots: `<card>/ev` or `<store>/<device>`. */
+  readonly root: string;
+  readonly files: ReadonlyMap<SegmentFile, { readonly path: string; readonly bytes: number }>;
+}
+
+/** Everything found below the paths given. */
+export interface FoundEvidence {
+  readonly segments: readonly FoundSegment[];
+  /** Text of `<boot>/session.dsse` by boot, for each root. */
+  readonly sessions: ReadonlyMap<string, ReadonlyMap<number, string>>;
+  /** Files in folders set aside (quarantine, conflicts, incoming): not evidence yet or any more. */
+  readonly setAside: readonly string[];
+}
+
+/** Folders whose content is not judged. Everything that starts with a dot is one too. */
+const SET_ASIDE = ['quarantine', 'conflicts', 'internal', 'operator'];
+/** `<data>/card/ev/<boot>/<rec>` is four below; nobody's evidence is buried deeper than this. */
+const DEPTH_MAX = 8;
+const ENVELOPE_BYTES_MAX = 128 * 1024;
+
+/**
+ * Looks for segments in directories or takes single segment files: a store, a card, a boot, a recording, `0.age`.
+ * Throws `storage/not-found` for a path that is not there or holds no segment.
+ */
+export async function findEvidence(
+  fs: FileSystem,
+  paths: readonly string[],
+): Promise<FoundEvidence> {
+  const segments = new Map<string, FoundSegment>();
+  const setAside: string[] = [];
+  for (const given of paths) {
+    const before = segments.size;
+    await collect(fs, path.resolve(given), { segments, setAside });
+    if (segments.size === before) {
+      throw new CameraError('storage/not-found', `there is no segment in ${given}`);
+    }
+  }
+  const sorted = [...segments.values()].sort(byPlace);
+  const roots = [...new Set(sorted.map(({ root }) => root))];
+  const sessions = new Map<string, ReadonlyMap<number, string>>();
+  for (const root of roots) sessions.set(root, await readSessions(fs, root));
+  return { segments: sorted, sessions, setAside };
+}
+
+interface Collection {
+  readonly segments: Map<string, FoundSegment>;
+  readonly setAside: string[];
+}
+
+async function collect(fs: FileSystem, given: string, into: Collection): Promise<void> {
+  if (!(await fs.exists(given))) {
+    throw new CameraError('storage/not-found', `there is no ${given}`);
+  }
+  const parsed = parseSegmentFile(path.basename(given));
+  if (parsed === undefined) {
+    await walk(fs, given, 0, into);
+    return;
+  }
+  const directory = path.dirname(given);
+  for (const { name } of await fs.list(directory)) {
+    if (parseSegmentFile(name)?.seq === parsed.seq) await add(fs, directory, name, into);
+  }
+}
+
+async function walk(
+  fs: FileSystem,
+  directory: string,
+  depth: number,
+  into: Collection,
+): Promise<void> {
+  if (depth > DEPTH_MAX) return;
+  for (const { name, isDirectory } of await fs.list(directory)) {
+    const full = path.join(directory, name);
+    if (!isDirectory) await add(fs, directory, name, into);
+    else if (name.startsWith('.') || SET_ASIDE.includes(name)) await note(fs, full, into);
+    else await walk(fs, full, depth + 1, into);
+  }
+}
+
+async function note(fs: FileSystem, directory: string, into: Collection): Promise<void> {
+  for (const { name } of await fs.list(directory)) into.setAside.push(path.join(directory, name));
+}
+
+async function add(
+  fs: FileSystem,
+  directory: string,
+  name: string,
+  into: Collection,
+): Promise<void> {
+  const parsed = parseSegmentFile(name);
+  const rec = parseCounter(path.basename(directory));
+  const boot = parseCounter(path.basename(path.dirname(directory)));
+  if (parsed === undefined || rec === undefined || boot === undefined) return;
+  const root = path.dirname(path.dirname(directory));
+  const ref = { boot, rec, seq: parsed.seq };
+  const key = `${root}\0${formatSegmentRef(ref)}`;
+  const known = into.segments.get(key) ?? { ref, root, files: new Map() };
+  const full = path.join(directory, name);
+  const files = new Map(known.files).set(parsed.file, {
+    path: full,
+    bytes: await fs.size(full),
+  });
+  into.segments.set(key, { ...known, files });
+}
+
+async function readSessions(fs: FileSystem, root: string): Promise<ReadonlyMap<number, string>> {
+  const sessions = new Map<number, string>();
+  for (const { name, isDirectory } of await fs.list(root)) {
+    const boot = parseCounter(name);
+    const file = path.join(root, name, 'session.dsse');
+    if (!isDirectory || boot === undefined || !(await fs.exists(file))) continue;
+    sessions.set(boot, (await fs.readFile(file, ENVELOPE_BYTES_MAX)).toString('utf8'));
+  }
+  return sessions;
+}
+
+function byPlace(a: FoundSegment, b: FoundSegment): number {
+  if (a.root !== b.root) return a.root < b.root ? -1 : 1;
+  return a.ref.boot - b.ref.boot || a.ref.rec - b.ref.rec || a.ref.seq - b.ref.seq;
+}

@@ -1,0 +1,19 @@
+/**
+ * Resolves at the first SIGINT or SIGTERM. A second one ends the process at once, for whoever does not want to wait
+ * for a clean end; recovery then does its work at the next start.
+ */
+export function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const keepAlive = setInterval(() => undefined, 2 ** 30);
+    const first = (signal: NodeJS.Signals): void => {
+      clearInterval(keepAlive);
+      for (const name of ['SIGINT', 'SIGTERM'] as const) {
+        process.off(name, first);
+        process.once(name, () => process.exit(1));
+      }
+      resolve(signal);
+    };
+    process.on('SIGINT', first);
+    process.on('SIGTERM', first);
+  });
+}
