@@ -9,6 +9,9 @@ import { EXIT_CODES, OUTPUT_FD } from './gstreamer-protocol.js';
 
 type Binding = typeof Superficial;
 
+/** After an error the sink ends first and the bus says why a moment later: that is worth waiting for. */
+const LAST_WORDS_MS = 100;
+
 /** The package's main is a .node file, which `import` refuses (ERR_UNKNOWN_FILE_EXTENSION); require takes it. */
 function loadBinding(): Binding {
   try {
@@ -33,14 +36,14 @@ function fail(code: number, text: string): never {
 }
 
 /** Pulls one packet at a time and stops pulling while the parent does not read: the appsink then holds them. */
-function forward(sink: Superficial.AppSink, pipeline: Superficial.Pipeline): void {
+function forward(sink: Superficial.AppSink): void {
   const pipe = new net.Socket({ fd: OUTPUT_FD, readable: false, writable: true });
   pipe.on('error', leaveAtOnce);
   const pull = (): void => {
     sink.pull((packet) => {
       if (packet === null) {
         pipe.end(() => {
-          pipeline.stop();
+          setTimeout(() => process.exit(EXIT_CODES.good), LAST_WORDS_MS);
         });
       } else if (pipe.write(packet)) pull();
       else pipe.once('drain', pull);
@@ -79,7 +82,7 @@ function main(words: readonly string[]): void {
     if (type === 'error') fail(EXIT_CODES.pipeline, text);
     process.stderr.write(`${text}\n`);
   });
-  forward(sink, pipeline);
+  forward(sink);
 }
 
 main(process.argv.slice(2));

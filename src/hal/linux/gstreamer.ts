@@ -27,7 +27,12 @@ export class GStreamerSource implements VideoSource {
     const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
     clearTimeout(timer);
     if (code === EXIT_CODES.good) return;
-    throw new CameraError(errorCodeOf(code), noise() || 'the capture child did not start');
+    // The binding says the same first, with its own prefix.
+    const lastWords = noise().split('; ').at(-1) ?? '';
+    throw new CameraError(
+      errorCodeOf(code),
+      lastWords === '' ? 'the capture child did not start' : lastWords,
+    );
   }
 
   startRun(launch: string, events: RunEvents): VideoRun {
@@ -36,8 +41,9 @@ export class GStreamerSource implements VideoSource {
     let isStopping = false;
     let spawnError: Error | undefined;
     const output = child.stdio[OUTPUT_FD];
-    if (!(output instanceof Readable))
-      {throw new CameraError('internal/bug', 'no pipe to the child');}
+    if (!(output instanceof Readable)) {
+      throw new CameraError('internal/bug', 'no pipe to the child');
+    }
     output.on('data', (chunk: Buffer) => {
       events.bytes(chunk);
     });
