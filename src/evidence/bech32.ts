@@ -62,7 +62,7 @@ export function decodeBech32(prefix: string, text: string): Buffer | undefined {
   const lower = text.toLowerCase();
   if (text.length > LENGTH_MAX || (text !== lower && text !== text.toUpperCase())) return undefined;
   const cut = lower.lastIndexOf('1');
-  if (lower.slice(0, cut) !== prefix) return undefined;
+  if (cut < 1 || lower.slice(0, cut) !== prefix) return undefined;
   const words = Array.from(lower.slice(cut + 1), (letter) => ALPHABET.indexOf(letter));
   if (words.length < CHECKSUM_WORDS || words.includes(-1)) return undefined;
   if (polymod([...expand(prefix), ...words]) !== 1) return undefined;

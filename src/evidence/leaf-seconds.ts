@@ -32,7 +32,10 @@ export function secondsOf(
   return { second: toSeconds(from[0]), lastSecond: toSeconds(after?.[0] ?? end90k) };
 }
 
-/** ` (leaf 3, second 1 to 2)`: how messages name a place. */
+/** `1 leaf`, `2 leaves`: for messages. */
+export const countLeaves = (count: number): string => (count === 1 ? '1 leaf' : `${count} leaves`);
+
+/** `leaf 3, second 1 to 2`: how messages name a place. */
 export function describePlace(first: number, last: number, span: SecondSpan | undefined): string {
   const leaves = first === last ? `leaf ${first}` : `leaves ${first} to ${last}`;
   if (span === undefined) return leaves;

@@ -4,6 +4,7 @@ import { LEAF_BYTES } from './age-container.js';
 import { parseEnvelope, payloadDigest } from './dsse.js';
 import { openHead } from './head.js';
 import type { Head } from './head.js';
+import { countLeaves } from './leaf-seconds.js';
 import type { Manifest } from './manifest.js';
 import { Frontier, HASH_BYTES, leafAt } from './merkle-tree.js';
 import { fileNamesOf } from './verdict.js';
@@ -115,6 +116,18 @@ function rootsOf(hashes: Buffer, sizes: ReadonlySet<number>): Map<number, string
   return roots;
 }
 
+/** A head over more leaves than the segment was sealed with. */
+function judgeExcess(names: FileNames, expected: ExpectedFile, line: number, n: number): Problem {
+  const file = names.heads;
+  const message = `${file} line ${line} vouches for ${countLeaves(n)}, the segment was sealed with ${expected.n}`;
+  if (expected.manifest?.end !== 'power-loss') {
+    return { state: 'not-ok', file, what: 'contradiction', message };
+  }
+  // Signed, and gone before recovery looked: lost with the power, or cut off afterwards.
+  const place = { leaf: expected.n, lastLeaf: n - 1 };
+  return { state: 'ok-with-missing', file: names.age, what: 'cut', ...place, message };
+}
+
 /** Heads whose root or size is not that of the proven leaves. */
 export function judgeHeadRoots(
   names: FileNames,
@@ -126,26 +139,10 @@ export function judgeHeadRoots(
   const roots = rootsOf(proven, new Set(heads.map(({ head }) => head.n)));
   return heads.flatMap(({ head, line }): Problem[] => {
     const { n, size, root } = head;
-    if (n > expected.n) {
-      // Signed, and gone before recovery looked: lost with the power, or cut off afterwards.
-      const isCut = expected.manifest?.end === 'power-loss';
-      const message = `${file} line ${line} vouches for ${n} leaves, the segment was sealed with ${expected.n}`;
-      return isCut
-        ? [
-            {
-              state: 'ok-with-missing',
-              file: names.age,
-              what: 'cut',
-              leaf: expected.n,
-              lastLeaf: n - 1,
-              message,
-            },
-          ]
-        : [{ state: 'not-ok', file, what: 'contradiction', message }];
-    }
+    if (n > expected.n) return [judgeExcess(names, expected, line, n)];
     const whole = n === expected.n ? expected.size : expected.head + (n - 1) * LEAF_BYTES;
     if (roots.get(n) === root && size === whole) return [];
-    const message = `${file} line ${line} does not fit the first ${n} leaves`;
+    const message = `${file} line ${line} does not fit the first ${countLeaves(n)}`;
     return [{ state: 'not-ok', file, what: 'contradiction', lastLeaf: n - 1, message }];
   });
 }
@@ -161,6 +158,6 @@ export function judgeRecovered(
   if (wanted === null) return [];
   const file = names.heads;
   if (heads.some(({ head, digest }) => digest === wanted && head.n === signed)) return [];
-  const message = `${file} lacks the head on which recovery relied, over ${signed} leaves`;
+  const message = `${file} lacks the head on which recovery relied, over ${countLeaves(signed)}`;
   return [{ state: 'ok-with-missing', file, what: 'missing', message }];
 }

@@ -2,7 +2,7 @@ import type { SegmentRef } from '../units.js';
 import { LEAF_BYTES } from './age-container.js';
 import { scanLeaves } from './leaf-scan.js';
 import type { LeafScan } from './leaf-scan.js';
-import { describePlace, secondsOf } from './leaf-seconds.js';
+import { countLeaves, describePlace, secondsOf } from './leaf-seconds.js';
 import type { Manifest } from './manifest.js';
 import { sha256Hex } from './merkle-tree.js';
 import type { Trust } from './trust.js';
@@ -63,7 +63,7 @@ function judgeExtra(names: FileNames, expected: ExpectedFile, scan: LeafScan): P
   const { manifest } = expected;
   if (manifest === undefined) {
     const tail = Math.floor(extra / LEAF_BYTES);
-    const message = `${file} has ${tail} whole leaves and ${extra - tail * LEAF_BYTES} bytes after the newest head, signed by nobody`;
+    const message = `${file} has ${countLeaves(tail)} and ${extra - tail * LEAF_BYTES} bytes after the newest head, signed by nobody`;
     return [{ state: 'ok-with-missing', file, what: 'unsigned-tail', leaf: expected.n, message }];
   }
   // Of a power cut a part of one chunk may remain; the manifest of a whole segment covers every byte.
@@ -87,7 +87,7 @@ function judgePowerLoss(names: FileNames, manifest: Manifest): Problem[] {
   if (recovered.tail > 0) {
     const [leaf, lastLeaf] = [recovered.signed, file.n - 1];
     const span = secondsOf(manifest, leaf, lastLeaf);
-    const message = `${names.age}: tail unsigned, ${recovered.tail} leaves written after the last head before the power failed (${describePlace(leaf, lastLeaf, span)})`;
+    const message = `${names.age}: tail unsigned, ${countLeaves(recovered.tail)} written after the last head before the power failed (${describePlace(leaf, lastLeaf, span)})`;
     const place = { leaf, lastLeaf, ...span };
     problems.push({
       state: 'ok-with-missing',
