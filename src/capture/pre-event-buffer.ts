@@ -1,4 +1,5 @@
 import { msToTicks, ticksToMs, type MonotonicMs, type Pts90k } from '../units.js';
+import { bytesOfFragment, gapBetween90k } from './fragments.js';
 import type { Fragment, PreEventFacts, PreEventShortfall } from './ports.js';
 
 export interface BufferLimits {
@@ -27,20 +28,6 @@ export interface MediaPosition {
 export interface PreEvent extends PreEventFacts {
   /** From the oldest on. The open GOP belongs to the pre-event as well, and follows as a fragment of its own. */
   readonly fragments: readonly Fragment[];
-}
-
-export const bytesOfFragment = ({ moof, mdat }: Fragment): number => moof.length + mdat.length;
-
-/**
- * Time without pictures between two neighbours, judged by media time within a run and by arrival across runs, whose
- * clocks are unrelated. 0 when the second begins where the first ends.
- */
-export function gapBetween90k(before: Fragment, after: Fragment): number {
-  const gap90k =
-    before.run === after.run
-      ? after.start90k - before.start90k - before.duration90k
-      : msToTicks(after.arrivedAt - before.arrivedAt) - after.duration90k;
-  return Math.max(0, gap90k);
 }
 
 /**

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { bytesOfFragment, PreEventBuffer } from '../../../src/capture/pre-event-buffer.js';
+import { bytesOfFragment } from '../../../src/capture/fragments.js';
+import { PreEventBuffer } from '../../../src/capture/pre-event-buffer.js';
 import type { Fragment } from '../../../src/capture/ports.js';
 import { monotonicMs, pts90k } from '../../../src/units.js';
 import { bareFragment, FRAME_90K } from '../../support/synthetic-video.js';

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { gapBetween90k, PreEventBuffer } from '../../../src/capture/pre-event-buffer.js';
+import { gapBetween90k } from '../../../src/capture/fragments.js';
+import { PreEventBuffer } from '../../../src/capture/pre-event-buffer.js';
 import type { Fragment } from '../../../src/capture/ports.js';
 import { monotonicMs, pts90k } from '../../../src/units.js';
 import { bareFragment } from '../../support/synthetic-video.js';
