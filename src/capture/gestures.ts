@@ -1,0 +1,136 @@
+import { monotonicMs, type MonotonicMs } from '../units.js';
+
+/** A press held this long is a hold. Too long for a knock or a fumble; the field uses the same (Axon Body: 3 s). */
+export const HOLD_MS = 3000;
+
+/** An edge of one button; `edge` is the number that the journal gave it. */
+export interface NumberedEdge {
+  readonly edge: number;
+  readonly isPressed: boolean;
+  readonly at: MonotonicMs;
+}
+
+/** What the edges of one button mean. `press` is the number of the edge that the press began with. */
+export type Gesture =
+  /** The button went down. */
+  | { readonly type: 'press'; readonly press: number; readonly at: MonotonicMs }
+  /** It came up before `HOLD_MS`. */
+  | { readonly type: 'tap'; readonly press: number }
+  /** It has been down for `HOLD_MS`, and the contact is quiet. */
+  | { readonly type: 'hold'; readonly press: number }
+  /** This edge was the end of a press. */
+  | { readonly type: 'release'; readonly edge: number }
+  /** This edge was a contact that bounced. */
+  | { readonly type: 'bounce'; readonly edge: number };
+
+/** One button. Starts with `restingButton`. */
+export interface ButtonState {
+  /** The press that is going on. */
+  readonly down?: { readonly press: number; readonly at: MonotonicMs; readonly isHeld: boolean };
+  /** The newest edge whose meaning is open until the contact has been quiet. */
+  readonly unsettled?: NumberedEdge;
+  /** When the contact will have been quiet for the debounce interval. */
+  readonly settlesAt?: MonotonicMs;
+  /** The newest edge, whatever it meant. */
+  readonly newest?: NumberedEdge;
+}
+
+export const restingButton: ButtonState = {};
+
+export interface GestureStep {
+  readonly state: ButtonState;
+  readonly gestures: readonly Gesture[];
+}
+
+/** When `passTime` must be called next, unless an edge comes before; undefined when only an edge can say more. */
+export function nextDeadline({ down, unsettled, settlesAt }: ButtonState): MonotonicMs | undefined {
+  const mayHold = down !== undefined && !down.isHeld && unsettled === undefined;
+  const deadlines = [mayHold ? down.at + HOLD_MS : Infinity, settlesAt ?? Infinity];
+  const next = Math.min(...deadlines);
+  return next === Infinity ? undefined : monotonicMs(next);
+}
+
+/**
+ * Takes an edge. A press counts at its first contact, a release when the contact has been quiet for
+ * `debounceIntervalMs`; every other edge of a bouncing contact is a bounce. A release without a press is a press whose
+ * beginning the system swallowed; an edge that a driver delivers again, with the time it had, is a bounce.
+ * Every edge is named by exactly one gesture of this or a later step: by `press`, `release` or `bounce`. Every press is
+ * followed by exactly one `tap` or `hold`.
+ */
+export function acceptEdge(
+  before: ButtonState,
+  edge: NumberedEdge,
+  debounceIntervalMs: number,
+): GestureStep {
+  const { state, gestures } = passTime(before, edge.at, debounceIntervalMs);
+  const bounce = (bounced: NumberedEdge): Gesture => ({ type: 'bounce', edge: bounced.edge });
+  const { down, unsettled, settlesAt, newest } = state;
+  if (newest?.isPressed === edge.isPressed && edge.at <= newest.at) {
+    return { state, gestures: [...gestures, bounce(edge)] };
+  }
+  if (settlesAt === undefined && down === undefined) {
+    const step = beginPress(edge, debounceIntervalMs);
+    return { state: { ...step.state, newest: edge }, gestures: [...gestures, ...step.gestures] };
+  }
+  return {
+    state: {
+      ...state,
+      unsettled: edge,
+      settlesAt: monotonicMs(edge.at + debounceIntervalMs),
+      newest: edge,
+    },
+    gestures: unsettled ? [...gestures, bounce(unsettled)] : gestures,
+  };
+}
+
+/** Lets time pass up to `now`: holds are reached and contacts settle. */
+export function passTime(
+  before: ButtonState,
+  now: MonotonicMs,
+  debounceIntervalMs: number,
+): GestureStep {
+  let state = before;
+  const gestures: Gesture[] = [];
+  for (;;) {
+    const deadline = nextDeadline(state);
+    if (deadline === undefined || deadline > now) return { state, gestures };
+    const { newest } = state;
+    const step =
+      deadline === state.settlesAt ? settle(state, debounceIntervalMs) : reachHold(state);
+    state = newest ? { ...step.state, newest } : step.state;
+    gestures.push(...step.gestures);
+  }
+}
+
+function beginPress(edge: NumberedEdge, debounceIntervalMs: number): GestureStep {
+  const press = edge.edge;
+  const gestures: Gesture[] = [{ type: 'press', press, at: edge.at }];
+  const settlesAt = monotonicMs(edge.at + debounceIntervalMs);
+  if (edge.isPressed) {
+    return { state: { down: { press, at: edge.at, isHeld: false }, settlesAt }, gestures };
+  }
+  return { state: { settlesAt }, gestures: [...gestures, { type: 'tap', press }] };
+}
+
+function reachHold({ down, ...state }: ButtonState): GestureStep {
+  if (down === undefined) return { state, gestures: [] };
+  return {
+    state: { ...state, down: { ...down, isHeld: true } },
+    gestures: [{ type: 'hold', press: down.press }],
+  };
+}
+
+/** The contact is quiet: the newest edge counts when it left the level changed. */
+function settle({ down, unsettled }: ButtonState, debounceIntervalMs: number): GestureStep {
+  const rest = down ? { down } : {};
+  if (unsettled === undefined) return { state: rest, gestures: [] };
+  if (unsettled.isPressed === (down !== undefined)) {
+    return { state: rest, gestures: [{ type: 'bounce', edge: unsettled.edge }] };
+  }
+  if (down === undefined) return beginPress(unsettled, debounceIntervalMs);
+  const release: Gesture = { type: 'release', edge: unsettled.edge };
+  const gestures: Gesture[] = down.isHeld
+    ? [release]
+    : [{ type: 'tap', press: down.press }, release];
+  return { state: {}, gestures };
+}

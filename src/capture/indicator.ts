@@ -1,0 +1,43 @@
+import type { RecorderMode } from './ports.js';
+
+/** A light that is on, off, or blinks with the period given, half of it lit. */
+export type LightPattern = 'on' | 'off' | { readonly blinkMs: number };
+
+/** The lights that a wearer reads, by what they are for. A board may lack `fault`. */
+export interface Lights {
+  /** Red: pictures are becoming durable. */
+  readonly record: LightPattern;
+  /** Green: the pre-event buffer is filling; a press will be recorded. */
+  readonly status: LightPattern;
+  /** Amber: something keeps pictures from being recorded. */
+  readonly fault: LightPattern;
+}
+
+/** The recording light goes out when the last durable write is older than this: with a fragment a second, two are late. */
+export const DURABLE_MS_MAX = 3000;
+
+const SLOW: LightPattern = { blinkMs: 2000 };
+const NORMAL: LightPattern = { blinkMs: 1000 };
+const FAST: LightPattern = { blinkMs: 250 };
+
+const DARK: Lights = { record: 'off', status: 'off', fault: 'off' };
+const NOT_DURABLE: Lights = { ...DARK, fault: NORMAL };
+
+/**
+ * The language of the lights. The record light is lit only while what is recorded becomes durable; a recording that
+ * does not is shown as such. `isDurable`: the last durable write is younger than `DURABLE_MS_MAX`.
+ */
+export function lightsFor(mode: RecorderMode, isDurable: boolean): Lights {
+  switch (mode) {
+    case 'idle':
+      return DARK;
+    case 'buffering':
+      return { ...DARK, status: SLOW };
+    case 'recording':
+      return isDurable ? { ...DARK, record: 'on' } : NOT_DURABLE;
+    case 'post-event':
+      return isDurable ? { ...DARK, record: NORMAL } : NOT_DURABLE;
+    case 'fault':
+      return { ...DARK, fault: FAST };
+  }
+}

@@ -1,0 +1,194 @@
+import test from 'ava';
+import {
+  acceptEdge,
+  nextDeadline,
+  passTime,
+  restingButton,
+  type Gesture,
+} from '../../../src/capture/gestures.js';
+import { monotonicMs } from '../../../src/units.js';
+
+const DEBOUNCE_MS = 30;
+
+type Row = readonly [at: number, what: 'down' | 'up' | 'wait'];
+
+/** Plays edges, numbered from 1, with a timer for each deadline; returns `time gesture number`. */
+function play(rows: readonly Row[]): string[] {
+  const seen: string[] = [];
+  let state = restingButton;
+  let edge = 0;
+  const say = (at: number, gestures: readonly Gesture[]): void => {
+    for (const gesture of gestures) {
+      seen.push(`${at} ${gesture.type} ${'press' in gesture ? gesture.press : gesture.edge}`);
+    }
+  };
+  for (const [at, what] of rows) {
+    for (let due = nextDeadline(state); due !== undefined && due <= at; due = nextDeadline(state)) {
+      const step = passTime(state, due, DEBOUNCE_MS);
+      state = step.state;
+      say(due, step.gestures);
+    }
+    if (what === 'wait') continue;
+    edge += 1;
+    const step = acceptEdge(
+      state,
+      { edge, isPressed: what === 'down', at: monotonicMs(at) },
+      DEBOUNCE_MS,
+    );
+    state = step.state;
+    say(at, step.gestures);
+  }
+  return seen;
+}
+
+const cases: Record<string, readonly [readonly Row[], readonly string[]]> = {
+  'a press counts at once, its release when the contact is quiet': [
+    [
+      [0, 'down'],
+      [200, 'up'],
+      [1000, 'wait'],
+    ],
+    ['0 press 1', '230 tap 1', '230 release 2'],
+  ],
+  'a press of three seconds is a hold at three seconds, and its release says nothing more': [
+    [
+      [0, 'down'],
+      [5000, 'up'],
+      [6000, 'wait'],
+    ],
+    ['0 press 1', '3000 hold 1', '5030 release 2'],
+  ],
+  'a release just before three seconds makes a tap, although it settles after them': [
+    [
+      [0, 'down'],
+      [2990, 'up'],
+      [4000, 'wait'],
+    ],
+    ['0 press 1', '3020 tap 1', '3020 release 2'],
+  ],
+  'a contact that bounces for 30 ms on both edges makes one press': [
+    [
+      [0, 'down'],
+      [3, 'up'],
+      [8, 'down'],
+      [25, 'up'],
+      [29, 'down'],
+      [300, 'up'],
+      [310, 'down'],
+      [320, 'up'],
+      [900, 'wait'],
+    ],
+    [
+      '0 press 1',
+      '8 bounce 2',
+      '25 bounce 3',
+      '29 bounce 4',
+      '59 bounce 5',
+      '310 bounce 6',
+      '320 bounce 7',
+      '350 tap 1',
+      '350 release 8',
+    ],
+  ],
+  'a tap shorter than the debounce interval is a tap, not a hold': [
+    [
+      [0, 'down'],
+      [20, 'up'],
+      [5000, 'wait'],
+    ],
+    ['0 press 1', '50 tap 1', '50 release 2'],
+  ],
+  'a contact that opens for a moment does not end a hold': [
+    [
+      [0, 'down'],
+      [1500, 'up'],
+      [1504, 'down'],
+      [4000, 'wait'],
+    ],
+    ['0 press 1', '1504 bounce 2', '1534 bounce 3', '3000 hold 1'],
+  ],
+  'a hold waits for a contact that opened at its end': [
+    [
+      [0, 'down'],
+      [2990, 'up'],
+      [2996, 'down'],
+      [4000, 'wait'],
+    ],
+    ['0 press 1', '2996 bounce 2', '3026 bounce 3', '3026 hold 1'],
+  ],
+  'a release without a press is a press and a tap': [
+    [
+      [0, 'up'],
+      [1000, 'wait'],
+    ],
+    ['0 press 1', '0 tap 1'],
+  ],
+  'a press that comes again while the button is down is a bounce': [
+    [
+      [0, 'down'],
+      [1000, 'down'],
+      [4000, 'wait'],
+    ],
+    ['0 press 1', '1030 bounce 2', '3000 hold 1'],
+  ],
+  'two quick presses are two': [
+    [
+      [0, 'down'],
+      [80, 'up'],
+      [160, 'down'],
+      [240, 'up'],
+      [900, 'wait'],
+    ],
+    ['0 press 1', '110 tap 1', '110 release 2', '160 press 3', '270 tap 3', '270 release 4'],
+  ],
+  'a press right after a release that the system swallowed waits until it is quiet': [
+    [
+      [0, 'up'],
+      [10, 'down'],
+      [5000, 'wait'],
+    ],
+    ['0 press 1', '0 tap 1', '40 press 2', '3010 hold 2'],
+  ],
+  'an edge that is delivered again with its old time is a bounce': [
+    [
+      [0, 'down'],
+      [20, 'up'],
+      [50, 'wait'],
+      [20, 'up'],
+      [4000, 'wait'],
+    ],
+    ['0 press 1', '50 tap 1', '50 release 2', '20 bounce 3'],
+  ],
+  'an edge that comes after the hold was due finds the hold done': [
+    [
+      [0, 'down'],
+      [3500, 'up'],
+      [4000, 'wait'],
+    ],
+    ['0 press 1', '3000 hold 1', '3530 release 2'],
+  ],
+};
+
+for (const [name, [rows, expected]] of Object.entries(cases)) {
+  test(name, (t) => {
+    t.deepEqual(play(rows), expected);
+  });
+}
+
+test('an edge that arrives before the timer of the hold makes it a hold all the same', (t) => {
+  const pressed = acceptEdge(
+    restingButton,
+    { edge: 1, isPressed: true, at: monotonicMs(0) },
+    DEBOUNCE_MS,
+  );
+  const late = acceptEdge(
+    pressed.state,
+    { edge: 2, isPressed: false, at: monotonicMs(3200) },
+    DEBOUNCE_MS,
+  );
+  t.deepEqual(late.gestures, [{ type: 'hold', press: 1 }]);
+});
+
+test('a button at rest waits for nothing', (t) => {
+  t.is(nextDeadline(restingButton), undefined);
+});
