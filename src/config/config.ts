@@ -70,14 +70,13 @@ function raiseDefaults(document: unknown, image: PolicyFloor): unknown {
   return { ...document, ...Object.fromEntries(raised) };
 }
 
-/** Looks at the raw document, so that a value below the floor is named beside any other fault. */
+/** Looks at the raw document, so that a value below the floor is named beside faults of other settings. */
 function floorFaults(document: unknown, image: PolicyFloor): string[] {
   if (!isObject(document)) return [];
-  return rows.flatMap(([key, { floor, unit }]) => {
-    if (floor === undefined) return [];
+  return rows.flatMap(([key, { floor, schema, unit }]) => {
+    if (floor === undefined || !schema.safeParse(document[key]).success) return [];
     const lowest = lowestOf(key, floor, image);
-    const value = document[key];
-    if (typeof value !== 'number' || value >= lowest) return [];
+    if (document[key] === undefined || Number(document[key]) >= lowest) return [];
     return [`${key}: is below the policy floor of ${lowest} ${unit}`];
   });
 }

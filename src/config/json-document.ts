@@ -44,10 +44,13 @@ class Scanner {
     if (this.#offset < this.#text.length) this.#fail('unexpected text after the end');
   }
 
+  /** `depth`: how many objects and arrays are open around the value. */
   #value(depth: number): void {
-    if (depth > DOCUMENT_DEPTH_MAX) this.#fail(`nested deeper than ${DOCUMENT_DEPTH_MAX}`);
     this.#take(WHITESPACE);
     const next = this.#text[this.#offset];
+    if ((next === '{' || next === '[') && depth === DOCUMENT_DEPTH_MAX) {
+      this.#fail(`nested deeper than ${DOCUMENT_DEPTH_MAX}`);
+    }
     if (next === '{') this.#object(depth);
     else if (next === '[') this.#array(depth);
     else if (next === '"') this.#string();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { decodeBech32 } from '../evidence/bech32.js';
 import { ID_PATTERN } from '../units.js';
-import { AGE_RECIPIENT_PATTERN, isAgeRecipient } from './age-recipient.js';
 import { wholeNumber } from './whole-number.js';
 
 /** When a changed setting counts: at once, with the next recording, or after a restart of the runtime. */
@@ -29,6 +29,9 @@ const MIB = 1024 * 1024;
 const RECIPIENTS_MAX = 8;
 /** Receivers one camera may meet: the docks of a few sites. */
 const RECEIVERS_MAX = 8;
+/** `age1`, 52 characters for 32 bytes, 6 of checksum; age writes recipients in lower case only. */
+const AGE_RECIPIENT_PATTERN = /^age1[02-9ac-hj-np-z]{58}$/;
+const X25519_BYTES = 32;
 /** DER of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4) is 44 bytes: a fixed prefix, then the key. */
 const SPKI_PATTERN = /^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const BROKER_URL_PATTERN =
@@ -48,7 +51,9 @@ const recipient = z
         ? 'is a secret key, which must never be on a camera; give its recipient (age1…)'
         : 'must be an age X25519 recipient (age1 and 58 more characters)',
   })
-  .refine(isAgeRecipient, { error: 'has a typing error: the checksum does not fit' });
+  .refine((text) => decodeBech32('age', text)?.length === X25519_BYTES, {
+    error: 'has a typing error: the checksum does not fit',
+  });
 
 const receiver = z
   .strictObject({

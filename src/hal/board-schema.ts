@@ -69,8 +69,8 @@ const cameraKeys = z.strictObject({
     description: 'Raw format pinned before the encoder; anything else may become High 4:4:4.',
   }),
   encoder: z
-    .enum(['x264enc', 'v4l2h264enc'])
-    .meta({ description: 'H.264 encoder: software, or the one of Raspberry Pi up to 4.' }),
+    .enum(['x264enc', 'openh264enc', 'v4l2h264enc'])
+    .meta({ description: 'H.264 encoder: two in software, or the one of Raspberry Pi up to 4.' }),
   // 25 Mbit/s is the most that the encoder of bcm2835-codec takes.
   bitrateKbps: wholeNumber(100, 25_000, 'kbit/s').meta({ description: 'Bit rate of the encoder.' }),
   gopFrames: wholeNumber(2, 60, 'frames').meta({
@@ -78,7 +78,7 @@ const cameraKeys = z.strictObject({
   }),
   threads: wholeNumber(1, 16, 'threads')
     .optional()
-    .meta({ description: 'Threads of a software encoder; left out, the encoder chooses.' }),
+    .meta({ description: 'Threads of x264enc; left out, it chooses.' }),
 });
 
 const camera = cameraKeys.superRefine((value, context) => {
@@ -89,7 +89,7 @@ const camera = cameraKeys.superRefine((value, context) => {
     fault('gopFrames', 'must be at most one second, since a GOP is what a power cut may cost');
   }
   if (value.threads !== undefined && value.encoder !== 'x264enc') {
-    fault('threads', 'is only for a software encoder');
+    fault('threads', 'is only for x264enc');
   }
 });
 

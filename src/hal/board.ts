@@ -1,0 +1,201 @@
+import type { Clock } from '../clock.js';
+import { CameraError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { BoardFile, CameraSpec } from './board-schema.js';
+import { resolveSource } from './camera-source.js';
+import { Button } from './drivers/button.js';
+import type { ButtonSpec } from './drivers/button.js';
+import { StatusLights } from './drivers/status-lights.js';
+import { Vibration } from './drivers/vibration.js';
+import type { DockPort } from './ports/dock.js';
+import type { FileSystem } from './ports/file-system.js';
+import type { GpioPort, LineSpec, OutputLine } from './ports/gpio.js';
+import type { PowerPort } from './ports/power.js';
+import type { VideoSource } from './ports/video.js';
+import type { FaultyVideo } from './sim/faulty-video.js';
+import type { SimBoard } from './sim/sim-board.js';
+
+/** The lights that a board may have; only `fault` may be missing. */
+export type LightRole = 'record' | 'status' | 'fault';
+
+export interface BoardDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly files: Pick<FileSystem, 'exists'>;
+  /** Where `${footage}` of a camera source points. */
+  readonly footageDirectory: string;
+}
+
+/** An opened board: the parts of a camera by what they are for, whatever they are made of. */
+export interface Board {
+  readonly file: BoardFile;
+  /** The clock everything on this board runs by. On a simulated board its wall time can be made to jump. */
+  readonly clock: Clock;
+  readonly gpio: GpioPort;
+  readonly buttons: { readonly record: Button; readonly function: Button | undefined };
+  readonly lights: StatusLights<LightRole>;
+  readonly vibration: Vibration | undefined;
+  readonly dock: DockPort;
+  readonly power: PowerPort;
+  readonly video: VideoSource;
+  /** What to launch: the camera of the board file, its source ready for GStreamer. */
+  readonly camera: CameraSpec;
+  /** Hands and eyes of a board with simulated parts; undefined where everything is real. */
+  readonly sim: SimBoard | undefined;
+  /**
+   * Darkens the lights, stops the motor, gives all lines back; what fails at it is logged. Whoever started a video run
+   * ends it before. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+type Ports = Pick<Board, 'gpio' | 'dock' | 'power' | 'video'>;
+type Opener<T> = (file: BoardFile, deps: BoardDeps) => Promise<T>;
+type Adapters<Part extends { readonly compatible: string }, T> = Readonly<
+  Record<Part['compatible'], Opener<T>>
+>;
+
+// Adapters load only when a board names them, so that a native package never loads for a board without its hardware.
+
+const gpioAdapters: Adapters<BoardFile['gpio'], GpioPort> = {
+  'lapel,sim-gpio': async ({ gpio }, { clock }) =>
+    new (await import('./sim/sim-gpio.js')).SimGpio(clock, gpio.chips),
+};
+
+const dockAdapters: Adapters<BoardFile['dock'], DockPort> = {
+  'lapel,sim-dock': async () => new (await import('./sim/sim-dock.js')).SimDock(),
+};
+
+const powerAdapters: Adapters<BoardFile['power'], PowerPort> = {
+  'lapel,sim-power': async () => new (await import('./sim/sim-power.js')).SimPower(),
+};
+
+const videoAdapters: Adapters<CameraSpec, VideoSource> = {
+  gstreamer: async () => new (await import('./linux/gstreamer.js')).GStreamerSource(),
+  'lapel,sim-video': async ({ camera }, { clock }) =>
+    new (await import('./sim/sim-video.js')).SimVideo(clock, camera),
+};
+
+/**
+ * Opens every part of a board. Rejects with `board/no-driver` for a part in use that this build cannot drive,
+ * `hal/no-footage` when the camera source needs footage that is not there, else as the part concerned does; what was
+ * opened until then is closed again.
+ */
+export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board> {
+  checkDrivers(file);
+  const source = await resolveSource(file.camera.source, deps.footageDirectory, deps.files);
+  const camera = { ...file.camera, source };
+  const ports: Ports = {
+    gpio: await gpioAdapters[file.gpio.compatible](file, deps),
+    dock: await dockAdapters[file.dock.compatible](file, deps),
+    power: await powerAdapters[file.power.compatible](file, deps),
+    video: await videoAdapters[camera.compatible](file, deps),
+  };
+  const simulation = await simulate(file, deps.clock, ports);
+  const clock = simulation?.clock ?? deps.clock;
+  const { close, ...wiring } = await openWiring(file, ports.gpio, clock, deps.log);
+  return {
+    file,
+    clock,
+    camera,
+    ...ports,
+    ...wiring,
+    video: simulation?.camera ?? ports.video,
+    sim: simulation?.board,
+    close: async () => {
+      simulation?.board.close();
+      await close();
+    },
+  };
+}
+
+/** The drivers of these parts come with their hardware; a board that claims one is not run without it. */
+function checkDrivers(file: BoardFile): void {
+  for (const part of ['imu', 'gnss'] as const) {
+    const { status, compatible = '' } = file[part];
+    if (status === 'disabled') continue;
+    throw new CameraError('board/no-driver', `${part}: this build has no driver for ${compatible}`);
+  }
+}
+
+type Wiring = Pick<Board, 'buttons' | 'lights' | 'vibration' | 'close'>;
+
+/** Opens every line that has a role; closes them all again when one of them cannot be opened. */
+async function openWiring(
+  { buttons, leds, vibration }: BoardFile,
+  gpio: GpioPort,
+  clock: Clock,
+  log: Logger,
+): Promise<Wiring> {
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.push(part);
+    return part;
+  };
+  const faultOf = (part: string) => (error: unknown) => {
+    log.warn({ part, error: messageOf(error) }, 'a line of the board does not answer');
+  };
+  const openButton = async (role: string, spec: ButtonSpec): Promise<Button> =>
+    keep(await Button.open(gpio, spec, clock, faultOf(role)));
+  const openOutput = async (spec: LineSpec): Promise<OutputLine> =>
+    keep(await gpio.openOutput(spec));
+  const close = async (): Promise<void> => {
+    // The last opened first: lights and motor stop before the lines under them close.
+    for (const part of opened.splice(0).reverse()) {
+      await part.close().catch(faultOf('close'));
+    }
+  };
+  try {
+    const record = await openButton('buttons.record', buttons.record);
+    const second = buttons.function && (await openButton('buttons.function', buttons.function));
+    const lines = {
+      record: await openOutput(leds.record),
+      status: await openOutput(leds.status),
+      ...(leds.fault === undefined ? {} : { fault: await openOutput(leds.fault) }),
+    };
+    const motor = vibration && (await openOutput(vibration));
+    return {
+      buttons: { record, function: second },
+      lights: keep(new StatusLights<LightRole>(lines, clock, faultOf('leds'))),
+      vibration: motor && keep(new Vibration(motor, clock, faultOf('vibration'))),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Simulation {
+  readonly board: SimBoard;
+  readonly clock: Clock;
+  readonly camera: FaultyVideo;
+}
+
+/** The hands and eyes of the simulated parts, or undefined when every part is real. */
+async function simulate(
+  { buttons, leds, vibration }: BoardFile,
+  realClock: Clock,
+  { gpio, dock, power, video }: Ports,
+): Promise<Simulation | undefined> {
+  const { FaultyVideo, SimBoard, SimDock, SimGpio, SimPower, SimWallClock } = await simulators();
+  const parts = {
+    gpio: gpio instanceof SimGpio ? gpio : undefined,
+    dock: dock instanceof SimDock ? dock : undefined,
+    power: power instanceof SimPower ? power : undefined,
+  };
+  if (Object.values(parts).every((part) => part === undefined)) return undefined;
+  const clock = new SimWallClock(realClock);
+  const camera = new FaultyVideo(video);
+  const outputs = { ...leds, vibration };
+  return { board: new SimBoard({ ...parts, clock, camera, buttons, outputs }), clock, camera };
+}
+
+const simulators = async () => ({
+  ...(await import('./sim/faulty-video.js')),
+  ...(await import('./sim/sim-board.js')),
+  ...(await import('./sim/sim-dock.js')),
+  ...(await import('./sim/sim-gpio.js')),
+  ...(await import('./sim/sim-power.js')),
+  ...(await import('./sim/sim-wall-clock.js')),
+});

@@ -1,0 +1,29 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { HOLD_MS_MAX, parseSimCommand } from '../../../src/hal/sim/sim-command.js';
+import { hasErrorCode } from '../../../src/errors.js';
+
+const word = fc.oneof(
+  fc.constantFrom('press', 'hold', 'dock', 'battery', 'camera', 'clock', 'state', 'record', 'kill'),
+  fc.stringMatching(/^[+-]?\d{0,14}(ms|s|m|h|d)?$/),
+  fc.string(),
+);
+
+const isWithin = (value: number, min: number, max: number): boolean => value >= min && value <= max;
+
+test('any words are a command within its bounds, or cli/usage', (t) => {
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 5 }), (words) => {
+      try {
+        const command = parseSimCommand(words);
+        t.is<string | undefined, string | undefined>(command.verb, words[0]);
+        if (command.verb === 'hold') t.true(isWithin(command.durationMs, 1, HOLD_MS_MAX));
+        if (command.verb === 'battery') t.true(isWithin(command.percent, 0, 100));
+        if (command.verb === 'clock') t.true(Number.isSafeInteger(command.shiftMs));
+      } catch (error) {
+        t.true(hasErrorCode(error, 'cli/usage'), String(error));
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});

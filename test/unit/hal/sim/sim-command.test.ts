@@ -1,0 +1,61 @@
+import test from 'ava';
+import { HOLD_MS_MAX, parseSimCommand } from '../../../../src/hal/sim/sim-command.js';
+import type { SimCommand } from '../../../../src/hal/sim/sim-command.js';
+
+const commands: readonly [words: string, command: SimCommand][] = [
+  ['press record', { verb: 'press', button: 'record' }],
+  ['press function', { verb: 'press', button: 'function' }],
+  ['hold record 3s', { verb: 'hold', button: 'record', durationMs: 3_000 }],
+  ['hold function 2500ms', { verb: 'hold', button: 'function', durationMs: 2_500 }],
+  ['dock', { verb: 'dock' }],
+  ['undock', { verb: 'undock' }],
+  ['state', { verb: 'state' }],
+  ['battery 9', { verb: 'battery', percent: 9 }],
+  ['battery 100', { verb: 'battery', percent: 100 }],
+  ['battery 0', { verb: 'battery', percent: 0 }],
+  ['camera kill', { verb: 'camera', fault: 'kill' }],
+  ['camera stall', { verb: 'camera', fault: 'stall' }],
+  ['clock +1d', { verb: 'clock', shiftMs: 86_400_000 }],
+  ['clock -2h', { verb: 'clock', shiftMs: -7_200_000 }],
+  ['clock +5m', { verb: 'clock', shiftMs: 300_000 }],
+];
+for (const [words, command] of commands) {
+  test(`understands ${words}`, (t) => {
+    t.deepEqual(parseSimCommand(words.split(' ')), command);
+  });
+}
+
+const refusals: readonly [words: string, message: RegExp][] = [
+  ['press', /^expected: press record\|function$/],
+  ['press shutter', /^expected: press/],
+  ['press record now', /^expected: press/],
+  ['hold record', /^expected: hold record\|function 3s$/],
+  ['hold record 3', /^expected: hold/],
+  ['hold record 0s', /^expected: hold/],
+  [`hold record ${HOLD_MS_MAX + 1}ms`, /^expected: hold/],
+  ['hold record 1e3ms', /^expected: hold/],
+  ['dock now', /^expected: dock$/],
+  ['battery 101', /^expected: battery 0\.\.100$/],
+  ['battery -1', /^expected: battery/],
+  ['battery nine', /^expected: battery/],
+  ['camera explode', /^expected: camera kill\|stall$/],
+  ['clock 1d', /^expected: clock \+1d\|-2h$/],
+  ['clock +0s', /^expected: clock/],
+  ['clock +999999d', /^expected: clock/],
+  ['clock +1y', /^expected: clock/],
+];
+for (const [words, message] of refusals) {
+  test(`refuses ${words}`, (t) => {
+    t.throws(() => parseSimCommand(words.split(' ')), { code: 'cli/usage', message });
+  });
+}
+
+for (const words of [[], ['imu', 'fall'], ['constructor'], ['']]) {
+  test(`lists all verbs for ${JSON.stringify(words)}`, (t) => {
+    t.throws(() => parseSimCommand(words), {
+      code: 'cli/usage',
+      message:
+        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, clock +1d|-2h, state',
+    });
+  });
+}
