@@ -53,13 +53,17 @@ export class Mosquitto {
     await this.kill();
     const child = spawn('mosquitto', ['-c', path.join(this.#directory, 'mosquitto.conf')], {
       env: { ...process.env, PATH },
-      stdio: 'inherit',
+      stdio: ['ignore', 'ignore', 'pipe'],
     });
     await once(child, 'spawn');
     this.#child = child;
+    let said = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      said += bytes.toString('utf8');
+    });
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (!(await answers(this.#port))) {
-      if (child.exitCode !== null) throw new Error(`mosquitto ended with ${child.exitCode}`);
+      if (child.exitCode !== null) throw new Error(`mosquitto ended: ${said}`);
       if (Date.now() > deadline) throw new Error('mosquitto does not listen');
       await sleep(10);
     }
