@@ -1,4 +1,5 @@
 import { CameraError } from '../errors.js';
+import { LEAF_BYTES } from '../evidence/age-container.js';
 import { HASH_BYTES } from '../evidence/merkle-tree.js';
 import { PAYLOAD_BYTES_MAX } from './messages.js';
 
@@ -6,9 +7,6 @@ import { PAYLOAD_BYTES_MAX } from './messages.js';
  * The binary messages: a fixed header of big-endian numbers, then bytes. Decoders take any bytes and return views of
  * them, never copies, or throw `sync/malformed`, nothing else.
  */
-
-/** TEMP until age-container lands */
-const LEAF_BYTES = 65_552;
 
 /** Which segment of the session, and for which want of the receiver. */
 export interface Address {

@@ -60,7 +60,7 @@ const offerSchema = z.object({
   items: z
     .array(z.object({ key: uint32, seg: segmentText, man: envelopeSchema }))
     .max(OFFER_ITEMS_MAX),
-  /** The session certificate of every boot among the items. */
+  /** By boot: the session certificates of the boots that recorded and sealed the items. */
   certs: z.record(z.string().regex(/^\d{1,10}$/), envelopeSchema),
 });
 /** A segment and the number that stands for it in every other message of this session. */

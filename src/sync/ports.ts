@@ -56,7 +56,7 @@ export interface OutgoingSegments {
   pending(limit: number): Promise<readonly OfferableSegment[]>;
   /** How many there are and their bytes: for progress. */
   backlog(): Promise<{ segments: number; bytes: number }>;
-  /** The session certificate of a boot that `pending` names. */
+  /** The session certificate of a boot that recorded or sealed something that is pending; rejects when it is lost. */
   certificate(boot: number): Promise<Envelope>;
   offered(refs: readonly SegmentRef[]): Promise<void>;
   open(ref: SegmentRef): Promise<SegmentReader>;

@@ -19,7 +19,12 @@ import type { WantFault } from './want-check.js';
 
 /** What the device drops or refuses. */
 export type DeviceFault =
-  WantFault | ReceiptFault | 'malformed' | 'stale-ack' | 'unreadable-segment';
+  | WantFault
+  | ReceiptFault
+  | 'malformed'
+  | 'stale-ack'
+  | 'unreadable-segment'
+  | 'unreadable-certificate';
 
 /** What a link tells the dock session. */
 export interface LinkListener {

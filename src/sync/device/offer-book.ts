@@ -1,13 +1,20 @@
-import { hasErrorCode } from '../../errors.js';
 import { payloadDigest } from '../../evidence/dsse.js';
 import type { Envelope } from '../../evidence/dsse.js';
-import { readManifest } from '../../evidence/manifest.js';
 import type { Manifest } from '../../evidence/manifest.js';
 import { formatSegmentRef } from '../../units.js';
 import type { SegmentRef } from '../../units.js';
 import { OFFER_ENTRIES_BYTES_MAX, OFFER_ITEMS_MAX, offerEntryBytes } from '../messages.js';
 import type { Offer } from '../messages.js';
 import type { OfferableSegment } from '../ports.js';
+
+/** A segment to offer, its manifest read. */
+export interface ReadableSegment extends OfferableSegment {
+  readonly content: Manifest;
+}
+
+/** Boots whose certificates a receiver needs: the one whose key signed the manifest, and the one that signed the heads. */
+export const bootsOf = ({ content }: ReadableSegment): readonly number[] =>
+  content.sealed_by === content.boot ? [content.boot] : [content.sealed_by, content.boot];
 
 /** A segment that was offered and has no receipt yet. */
 export interface OfferedSegment {
@@ -51,52 +58,38 @@ export class OfferBook {
 
   /**
    * The offer for the oldest of `pending`: as many as fit in one message, at least one when there is one (the largest
-   * envelope and its certificate fit). The book then holds exactly these. `certificates` names every boot of `pending`.
-   * `unreadable` are those whose manifest is none; they are left out.
+   * envelope and its certificates fit). The book then holds exactly these. `certificates` are those of the boots of
+   * `pending` as far as they can be had.
    */
   pack(
     sid: string,
-    pending: readonly OfferableSegment[],
+    pending: readonly ReadableSegment[],
     certificates: ReadonlyMap<number, Envelope>,
-  ): { readonly offer: Offer; readonly unreadable: readonly SegmentRef[] } {
+  ): Offer {
     const items: Offer['items'][number][] = [];
     const packed = new Map<number, Envelope>();
-    const unreadable: SegmentRef[] = [];
     let bytes = 0;
     this.#open.clear();
     for (const segment of pending.slice(0, OFFER_ITEMS_MAX)) {
-      const { ref, manifest } = segment;
-      const certificate = packed.has(ref.boot) ? undefined : certificates.get(ref.boot);
-      bytes += offerEntryBytes(manifest) + (certificate ? offerEntryBytes(certificate) : 0);
+      const news = bootsOf(segment).filter((boot) => certificates.has(boot) && !packed.has(boot));
+      const envelopes = news.flatMap((boot) => certificates.get(boot) ?? []);
+      bytes += [segment.manifest, ...envelopes].reduce((sum, e) => sum + offerEntryBytes(e), 0);
       if (bytes > OFFER_ENTRIES_BYTES_MAX) break;
-      const key = this.#enter(segment);
-      if (key === undefined) {
-        unreadable.push(ref);
-        continue;
-      }
-      items.push({ key, ref, manifest });
-      if (certificate !== undefined) packed.set(ref.boot, certificate);
+      items.push({ key: this.#enter(segment), ref: segment.ref, manifest: segment.manifest });
+      news.forEach((boot, index) => {
+        const envelope = envelopes[index];
+        if (envelope !== undefined) packed.set(boot, envelope);
+      });
     }
-    return { offer: { sid, items, certificates: packed }, unreadable };
+    return { sid, items, certificates: packed };
   }
 
-  #enter({ ref, manifest, bytes }: OfferableSegment): number | undefined {
-    const file = findFile(manifest);
-    if (file === undefined) return undefined;
+  #enter({ ref, manifest, bytes, content }: ReadableSegment): number {
     const text = formatSegmentRef(ref);
     const key = this.#keys.get(text) ?? this.#nextKey;
     if (key === this.#nextKey) this.#nextKey += 1;
     this.#keys.set(text, key);
-    this.#open.set(key, { key, ref, file, digest: payloadDigest(manifest), bytes });
+    this.#open.set(key, { key, ref, file: content.file, digest: payloadDigest(manifest), bytes });
     return key;
-  }
-}
-
-function findFile(manifest: Envelope): Manifest['file'] | undefined {
-  try {
-    return readManifest(manifest).file;
-  } catch (error) {
-    if (hasErrorCode(error, 'evidence/malformed')) return undefined;
-    throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from '../../clock.js';
-import { messageOf } from '../../errors.js';
+import { hasErrorCode, messageOf } from '../../errors.js';
 import type { Envelope } from '../../evidence/dsse.js';
+import { readManifest } from '../../evidence/manifest.js';
 import type { Logger } from '../../log.js';
 import { formatSegmentRef } from '../../units.js';
 import { OFFER_ITEMS_MAX, encodeBirth, encodeDeviceState, encodeOffer } from '../messages.js';
@@ -11,7 +12,8 @@ import { DockLink, lostWill, newSessionId } from './dock-link.js';
 import type { DeviceFault, DeviceIdentity } from './dock-link.js';
 import { stepDock, undocked } from './dock-session.js';
 import type { DockEffect, DockEvent, DockPhase, DockState } from './dock-session.js';
-import type { OfferedSegment } from './offer-book.js';
+import { bootsOf } from './offer-book.js';
+import type { OfferedSegment, ReadableSegment } from './offer-book.js';
 import { ProgressMeter } from './progress.js';
 import type { DockProgress } from './progress.js';
 
@@ -210,12 +212,9 @@ export class Uploader {
     const { segments } = this.#ports;
     const pending = await segments.pending(OFFER_ITEMS_MAX);
     this.#meter.backlog(await segments.backlog());
-    const certificates = await this.#certificates(pending);
-    const certified = pending.filter(({ ref }) => certificates.has(ref.boot));
-    const { offer, unreadable } = link.offers.pack(link.sid, certified, certificates);
-    for (const ref of unreadable) {
-      this.#tally.add('unreadable-segment', { segment: formatSegmentRef(ref) });
-    }
+    const readable = pending.flatMap((segment) => this.#read(segment) ?? []);
+    const certificates = await this.#certificates(readable);
+    const offer = link.offers.pack(link.sid, readable, certificates);
     if (offer.items.length > 0) {
       const topic = upTopic(this.#identity.device, 'offer');
       await link.connection.publish(topic, encodeOffer(offer), { qos: 1 });
@@ -224,14 +223,25 @@ export class Uploader {
     this.#dispatch({ type: 'offered', segments: pending.length });
   }
 
-  /** A boot whose certificate cannot be read must not keep the others from being offered. */
-  async #certificates(pending: readonly OfferableSegment[]): Promise<Map<number, Envelope>> {
+  /** A manifest that cannot be read must not keep the other segments from being offered. */
+  #read(segment: OfferableSegment): ReadableSegment | undefined {
+    try {
+      return { ...segment, content: readManifest(segment.manifest) };
+    } catch (error) {
+      if (!hasErrorCode(error, 'evidence/malformed')) throw error;
+      this.#tally.add('unreadable-segment', { segment: formatSegmentRef(segment.ref) });
+      return undefined;
+    }
+  }
+
+  /** Nor must a certificate. The receiver judges what it can do without. */
+  async #certificates(segments: readonly ReadableSegment[]): Promise<Map<number, Envelope>> {
     const certificates = new Map<number, Envelope>();
-    for (const boot of new Set(pending.map(({ ref }) => ref.boot))) {
+    for (const boot of new Set(segments.flatMap(bootsOf))) {
       try {
         certificates.set(boot, await this.#ports.segments.certificate(boot));
       } catch (error) {
-        this.#tally.add('unreadable-segment', { boot, why: messageOf(error) });
+        this.#tally.add('unreadable-certificate', { boot, why: messageOf(error) });
       }
     }
     return certificates;

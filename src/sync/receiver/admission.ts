@@ -1,7 +1,7 @@
 import { CameraError } from '../../errors.js';
 import { payloadDigest } from '../../evidence/dsse.js';
 import type { Envelope } from '../../evidence/dsse.js';
-import { openManifest } from '../../evidence/manifest.js';
+import { openManifest, readManifest } from '../../evidence/manifest.js';
 import type { Manifest } from '../../evidence/manifest.js';
 import { openSessionKey } from '../../evidence/session-key.js';
 import { formatSegmentRef, sameSegment } from '../../units.js';
@@ -18,8 +18,10 @@ export interface AdmittedSegment {
   readonly manifest: Manifest;
   /** SHA-256 of the manifest's payload, hex. */
   readonly digest: string;
-  readonly certificate: Envelope;
-  readonly sessionPublicKey: Buffer;
+  /** Verified certificates of the boot that recorded the segment and of the boot that sealed it, by boot. */
+  readonly certificates: ReadonlyMap<number, Envelope>;
+  /** Session key of the boot that recorded it: signs the heads. Undefined when the device has lost its certificate. */
+  readonly headsPublicKey: Buffer | undefined;
 }
 
 /**
@@ -30,17 +32,25 @@ export function admit(
   device: string,
   devicePublicKey: Buffer,
   { key, ref, manifest: envelope }: OfferItem,
-  certificates: Offer['certificates'],
+  offered: Offer['certificates'],
 ): AdmittedSegment {
   const refuse = (why: string): CameraError =>
     new CameraError('sync/refused', `${device} ${formatSegmentRef(ref)}: ${why}`);
-  const certificate = certificates.get(ref.boot);
-  if (certificate === undefined) throw refuse('no certificate for its boot');
-  const session = openSessionKey(certificate, devicePublicKey);
-  if (session.certificate.device !== device || session.certificate.boot !== ref.boot) {
-    throw refuse('the certificate is for another device or boot');
-  }
-  const manifest = openManifest(envelope, session.publicKey);
+  const certificates = new Map<number, Envelope>();
+  const findSession = (boot: number): Buffer | undefined => {
+    const certificate = offered.get(boot);
+    if (certificate === undefined) return undefined;
+    const session = openSessionKey(certificate, devicePublicKey);
+    if (session.certificate.device !== device || session.certificate.boot !== boot) {
+      throw refuse('a certificate is for another device or boot');
+    }
+    certificates.set(boot, certificate);
+    return session.publicKey;
+  };
+  // Recovery seals what an earlier boot recorded: unverified yet, the manifest only says which key to try.
+  const sealedBy = findSession(readManifest(envelope).sealed_by);
+  if (sealedBy === undefined) throw refuse('no certificate for the boot that sealed it');
+  const manifest = openManifest(envelope, sealedBy);
   if (manifest.device !== device || !sameSegment(manifest, ref)) {
     throw refuse('the manifest is of another segment');
   }
@@ -54,7 +64,7 @@ export function admit(
     envelope,
     manifest,
     digest: payloadDigest(envelope),
-    certificate,
-    sessionPublicKey: session.publicKey,
+    headsPublicKey: findSession(ref.boot),
+    certificates,
   };
 }

@@ -62,12 +62,14 @@ export class EvidenceStore {
 
   /** Opens the place for a segment on its way; what an earlier attempt left there is still there. */
   async begin(segment: AdmittedSegment): Promise<IncomingSegment> {
-    const { device, ref, certificate } = segment;
+    const { device, ref, certificates } = segment;
     const incoming = path.join(this.#root, device, '.incoming');
     const base = this.#base(device, ref);
     await this.#files.makeDirectory(incoming);
     await this.#files.makeDirectory(path.dirname(base));
-    await this.#keepCertificate(device, ref.boot, certificate);
+    for (const [boot, certificate] of certificates) {
+      await this.#keepCertificate(device, boot, certificate);
+    }
     const partial = path.join(incoming, `${flatName(ref, segment.digest)}.age`);
     await this.#returnUnfinished(segment, base, partial);
     return IncomingSegment.open(this.#files, segment, { partial, base });
@@ -88,10 +90,13 @@ export class EvidenceStore {
 
   /** Rejects with `sync/refused` when the boot already has another certificate. */
   async #keepCertificate(device: string, boot: number, certificate: Envelope): Promise<void> {
-    const file = path.join(this.#root, device, String(boot), 'session.dsse');
+    const directory = path.join(this.#root, device, String(boot));
+    const file = path.join(directory, 'session.dsse');
     const known = await this.#readEnvelope(file);
-    if (known === undefined) await this.#writeEnvelope(file, certificate);
-    else if (payloadDigest(known) !== payloadDigest(certificate)) {
+    if (known === undefined) {
+      await this.#files.makeDirectory(directory);
+      await this.#writeEnvelope(file, certificate);
+    } else if (payloadDigest(known) !== payloadDigest(certificate)) {
       throw new CameraError('sync/refused', `${device} has another session key for boot ${boot}`);
     }
   }

@@ -13,7 +13,7 @@ export interface ListedSegment {
   readonly leaves: Buffer;
   /** Digest equals that of the manifest; undefined when it names none. */
   readonly meta: Buffer | undefined;
-  /** Whole lines, each a head of this segment by the session key. Empty when there are none. */
+  /** Whole lines, each a head of this segment by the session key of its boot. Empty when there are none. */
   readonly heads: Buffer;
 }
 
@@ -112,10 +112,10 @@ export class Listing {
   }
 
   #isHead(line: string): boolean {
-    if (line === '') return false;
-    const { device, ref, sessionPublicKey } = this.#segment;
+    const { device, ref, headsPublicKey } = this.#segment;
+    if (line === '' || headsPublicKey === undefined) return false;
     try {
-      const head = openHead(parseEnvelope(line), sessionPublicKey);
+      const head = openHead(parseEnvelope(line), headsPublicKey);
       return head.device === device && sameSegment(head, ref);
     } catch (error) {
       if (isCameraError(error)) return false;
