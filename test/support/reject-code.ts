@@ -7,8 +7,8 @@ export async function rejectsWith(
   t: ExecutionContext,
   code: ErrorCode,
   operation: () => Promise<unknown>,
-): Promise<CameraError | undefined> {
+): Promise<CameraError> {
   const error = await t.throwsAsync(operation, { instanceOf: CameraError });
-  t.is(error?.code, code);
+  t.is(error.code, code);
   return error;
 }

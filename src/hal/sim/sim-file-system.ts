@@ -132,8 +132,9 @@ export class SimFileSystem implements FileSystem {
         offset: number,
       ): Promise<number> =>
         this.#reading(() => {
-          if (this.faults.failsRead?.(file) === true)
+          if (this.faults.failsRead?.(file) === true) {
             throw fault('storage/io', 'read', file, 'EIO');
+          }
           const bytes = node.cached.view().subarray(offset, offset + length);
           return bytes.copy(target, targetOffset);
         });
