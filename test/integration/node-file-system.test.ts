@@ -58,8 +58,8 @@ test.serial('a full device is storage/disk-full, with the system error as its ca
   const file = await fs.openWritable('/dev/full');
   const error = await rejectsWith(t, 'storage/disk-full', () => file.append([Buffer.alloc(1)]));
   await rejectsWith(t, 'storage/disk-full', () => file.writeAt(Buffer.alloc(1), 0));
-  t.is((error?.cause as NodeJS.ErrnoException).code, 'ENOSPC');
-  t.is(error?.kind, 'resource-exhausted');
+  t.is((error.cause as NodeJS.ErrnoException).code, 'ENOSPC');
+  t.is(error.kind, 'resource-exhausted');
   await file.close();
 });
 
