@@ -67,6 +67,7 @@ export class SimFileSystem implements FileSystem {
   /** Every step so far. */
   readonly journal: DiskStep[] = [];
   readonly #disk: SimDisk;
+  readonly #open = new Set<SimWritableFile>();
   #isCut = false;
   #filesMade: number;
 
@@ -75,6 +76,11 @@ export class SimFileSystem implements FileSystem {
     this.faults = faults;
     this.#disk = disk;
     this.#filesMade = disk.newestFile;
+  }
+
+  /** Files open for writing: 0 when everybody has tidied up. */
+  get openFiles(): number {
+    return this.#open.size;
   }
 
   /** Takes the power away from this file system for good and returns what the next start finds, without faults. */
@@ -100,15 +106,19 @@ export class SimFileSystem implements FileSystem {
 
   async create(location: string, mode = PRIVATE_FILE): Promise<WritableFile> {
     const file = await this.#create(resolve(location), mode);
-    await this.#syncDirectory(parentOf(file.path));
+    await this.#withDurableName([file]);
     return file;
   }
 
   async createTogether(locations: readonly string[]): Promise<readonly WritableFile[]> {
     const files: SimWritableFile[] = [];
-    for (const location of locations) files.push(await this.#create(resolve(location)));
-    const [first] = files;
-    if (first !== undefined) await this.#syncDirectory(parentOf(first.path));
+    try {
+      for (const location of locations) files.push(await this.#create(resolve(location)));
+    } catch (error) {
+      await Promise.all(files.map((file) => file.close()));
+      throw error;
+    }
+    await this.#withDurableName(files);
     return files;
   }
 
@@ -117,8 +127,9 @@ export class SimFileSystem implements FileSystem {
     const node = this.#find(file);
     if (node === undefined) return this.create(file);
     if (node.kind !== 'file') throw fault('storage/io', 'open', file, 'is a directory');
-    await this.#syncDirectory(parentOf(file));
-    return this.#writable(file, node);
+    const writable = this.#writable(file, node);
+    await this.#withDurableName([writable]);
+    return writable;
   }
 
   openReadable(location: string): Promise<ReadableFile> {
@@ -157,9 +168,12 @@ export class SimFileSystem implements FileSystem {
     const temporary = `${target}.tmp`;
     this.#requireDirectory('write', parentOf(target));
     const file = await this.#make(temporary, mode);
-    await file.append([bytes]);
-    await file.sync();
-    await file.close();
+    try {
+      await file.append([bytes]);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     await this.#step('rename', { kind: 'rename', path: temporary, to: target });
     await this.#syncDirectory(parentOf(target));
   }
@@ -227,11 +241,25 @@ export class SimFileSystem implements FileSystem {
   }
 
   #writable(file: string, node: SimFile): SimWritableFile {
-    return new SimWritableFile(file, node, {
+    const writable = new SimWritableFile(file, node, {
       step: (verb, step) => this.#step(verb, step),
       freeBytes: () => this.#freeBytes(),
       failsSync: () => this.faults.failsSync?.(file) === true,
+      closed: () => this.#open.delete(writable),
     });
+    this.#open.add(writable);
+    return writable;
+  }
+
+  /** A caller that gets no file cannot close it. */
+  async #withDurableName(files: readonly SimWritableFile[]): Promise<void> {
+    const [first] = files;
+    try {
+      if (first !== undefined) await this.#syncDirectory(parentOf(first.path));
+    } catch (error) {
+      await Promise.all(files.map((file) => file.close()));
+      throw error;
+    }
   }
 
   async #syncDirectory(directory: string): Promise<void> {
@@ -291,6 +319,7 @@ interface FileHost {
   step(verb: string, step: DiskStep): Promise<void>;
   freeBytes(): number;
   failsSync(): boolean;
+  closed(): void;
 }
 
 class SimWritableFile implements WritableFile {
@@ -325,6 +354,7 @@ class SimWritableFile implements WritableFile {
   close(): Promise<void> {
     return this.#queue(() => {
       this.#isClosed = true;
+      this.#host.closed();
       return Promise.resolve();
     });
   }

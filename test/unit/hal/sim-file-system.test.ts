@@ -227,6 +227,19 @@ test('a replayed prefix of the journal is the disk at that moment', async (t) =>
   t.is(await read(now, '/f/a'), 'two');
 });
 
+test('files count as open until they are closed, whatever failed in between', async (t) => {
+  const fs = new SimFileSystem();
+  const file = await fs.create('/a');
+  t.is(fs.openFiles, 1);
+  await file.close();
+  await rejectsWith(t, 'storage/io', () => fs.createTogether(['/b', '/a']));
+  fs.faults.failsSync = () => true;
+  await rejectsWith(t, 'storage/io', () => fs.create('/c'));
+  await rejectsWith(t, 'storage/io', () => fs.openWritable('/a'));
+  await rejectsWith(t, 'storage/io', () => fs.writeAtomic('/d', bytes('x')));
+  t.is(fs.openFiles, 0);
+});
+
 test('a full card takes the bytes that fit and says storage/disk-full', async (t) => {
   const fs = new SimFileSystem({ capacityBytes: 10 });
   const a = await fs.create('/a');
