@@ -1,14 +1,21 @@
 import SqliteDatabase from 'better-sqlite3';
-import { CameraError, messageOf } from '../errors.js';
+import { CameraError } from '../errors.js';
+import type { ErrorCode } from '../errors.js';
 
 export type SqlValue = string | number | Buffer | null;
 
-/** The little of SQL that catalog and log need. Statements are prepared once and kept. */
+/**
+ * The little of SQL that catalog and log need. Statements are prepared once and kept.
+ * What SQLite throws becomes `storage/disk-full`, `storage/read-only`, `storage/corrupt`, or else `storage/io`.
+ */
 export interface Database {
   run(sql: string, ...values: readonly SqlValue[]): { changes: number; lastId: number };
   get(sql: string, ...values: readonly SqlValue[]): Record<string, SqlValue> | undefined;
   all(sql: string, ...values: readonly SqlValue[]): readonly Record<string, SqlValue>[];
-  /** Runs `work` in one transaction: durable as a whole when it returns, undone as a whole when it throws. */
+  /**
+   * Runs `work` in one transaction: durable as a whole when it returns, undone as a whole when it throws. What `work`
+   * throws passes through. Within another transaction it is a part of that one.
+   */
   transaction<T>(work: () => T): T;
   close(): void;
 }
@@ -33,6 +40,27 @@ const MIGRATIONS = [
 /** How long a statement waits for another process that reads the same file, such as `lapel status`. */
 const BUSY_TIMEOUT_MS = 2000;
 
+const codes: Readonly<Record<string, ErrorCode>> = {
+  SQLITE_FULL: 'storage/disk-full',
+  SQLITE_READONLY: 'storage/read-only',
+  SQLITE_CORRUPT: 'storage/corrupt',
+  SQLITE_NOTADB: 'storage/corrupt',
+};
+
+/** Extended result codes are their primary code and a suffix (SQLite documentation, "Result and Error Codes"). */
+const primaryCode = (code: string): string => code.split('_').slice(0, 2).join('_');
+
+/** Runs an operation and turns what SQLite throws into the CameraError promised; everything else passes through. */
+function translated<T>(what: string, operation: () => T): T {
+  try {
+    return operation();
+  } catch (error) {
+    if (!(error instanceof SqliteDatabase.SqliteError)) throw error;
+    const code = codes[primaryCode(error.code)] ?? 'storage/io';
+    throw new CameraError(code, `cannot ${what}: ${error.message}`, { cause: error });
+  }
+}
+
 class CardDatabase implements Database {
   readonly #sqlite: SqliteDatabase.Database;
   readonly #statements = new Map<string, SqliteDatabase.Statement>();
@@ -42,20 +70,24 @@ class CardDatabase implements Database {
   }
 
   run(sql: string, ...values: readonly SqlValue[]): { changes: number; lastId: number } {
-    const { changes, lastInsertRowid } = this.#prepare(sql).run(...values);
-    return { changes, lastId: Number(lastInsertRowid) };
+    return translated('write to the database', () => {
+      const { changes, lastInsertRowid } = this.#prepare(sql).run(...values);
+      return { changes, lastId: Number(lastInsertRowid) };
+    });
   }
 
   get(sql: string, ...values: readonly SqlValue[]): Record<string, SqlValue> | undefined {
-    return this.#prepare(sql).get(...values) as Record<string, SqlValue> | undefined;
+    const row = translated('read the database', () => this.#prepare(sql).get(...values));
+    return row as Record<string, SqlValue> | undefined;
   }
 
   all(sql: string, ...values: readonly SqlValue[]): readonly Record<string, SqlValue>[] {
-    return this.#prepare(sql).all(...values) as Record<string, SqlValue>[];
+    const rows = translated('read the database', () => this.#prepare(sql).all(...values));
+    return rows as Record<string, SqlValue>[];
   }
 
   transaction<T>(work: () => T): T {
-    return this.#sqlite.transaction(work)();
+    return translated('write to the database', () => this.#sqlite.transaction(work)());
   }
 
   close(): void {
@@ -73,31 +105,38 @@ class CardDatabase implements Database {
 
 /**
  * Opens the card's database, makes or migrates it. WAL with synchronous=FULL: a transaction that returned survives a
- * power cut (SQLite documentation, "PRAGMA synchronous").
- * Throws `storage/corrupt` when the file is not a sound database, `storage/io` when it cannot be opened.
+ * power cut (SQLite documentation, "PRAGMA synchronous"). Read-only, it must be there and is taken as it is.
+ * Throws `storage/corrupt` when the file is not a sound database, `storage/not-found` when its directory is
+ * missing, else like the database itself.
  */
 export function openDatabase(file: string, options: { readOnly?: boolean } = {}): Database {
-  const readOnly = options.readOnly ?? false;
-  let sqlite: SqliteDatabase.Database | undefined;
-  try {
-    sqlite = new SqliteDatabase(file, {
-      readonly: readOnly,
-      fileMustExist: readOnly,
-      timeout: BUSY_TIMEOUT_MS,
-    });
-    if (!readOnly) migrate(sqlite);
+  const readonly = options.readOnly ?? false;
+  return translated(`open ${file}`, () => {
+    const sqlite = connect(file, readonly);
+    try {
+      if (!readonly) migrate(sqlite);
+    } catch (error) {
+      sqlite.close();
+      throw error;
+    }
     return new CardDatabase(sqlite);
-  } catch (error) {
-    sqlite?.close();
-    if (error instanceof CameraError) throw error;
-    const corrupt = error instanceof SqliteDatabase.SqliteError && isDamage(error.code);
-    const code = corrupt ? 'storage/corrupt' : 'storage/io';
-    throw new CameraError(code, `cannot open ${file}: ${messageOf(error)}`, { cause: error });
-  }
+  });
 }
 
-const isDamage = (code: string): boolean =>
-  code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB';
+function connect(file: string, readonly: boolean): SqliteDatabase.Database {
+  try {
+    return new SqliteDatabase(file, {
+      readonly,
+      fileMustExist: readonly,
+      timeout: BUSY_TIMEOUT_MS,
+    });
+  } catch (error) {
+    // better-sqlite3 has a TypeError of its own for a missing directory.
+    if (!(error instanceof TypeError)) throw error;
+    const message = `cannot open ${file}: ${error.message}`;
+    throw new CameraError('storage/not-found', message, { cause: error });
+  }
+}
 
 function migrate(sqlite: SqliteDatabase.Database): void {
   sqlite.pragma('journal_mode = WAL');
@@ -110,6 +149,7 @@ function migrate(sqlite: SqliteDatabase.Database): void {
   if (done > MIGRATIONS.length) {
     throw new CameraError('storage/corrupt', `database has schema ${done} of a newer version`);
   }
+  if (done === MIGRATIONS.length) return;
   sqlite.transaction(() => {
     for (const step of MIGRATIONS.slice(done)) sqlite.exec(step);
     sqlite.pragma(`user_version = ${MIGRATIONS.length}`);

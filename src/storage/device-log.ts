@@ -22,6 +22,18 @@ export interface StoredEntry {
   readonly envelope: Envelope;
 }
 
+/** The longest text an entry takes; more would let a chatty pipeline swell the log. */
+const WORDS_MAX = 500;
+
+/**
+ * Text from anywhere in the form an entry takes: shortened, and with U+FFFD for half a character, which has no UTF-8
+ * form and would cost the whole entry.
+ */
+export const entryWords = (text: string): string =>
+  Buffer.from(text.slice(0, WORDS_MAX)).toString();
+
+/** Leaves read at a time: 32 kB, so that the log of a device's whole life needs no more memory than that of a day. */
+const LEAVES_PER_READ = 1000;
 /** Entries that may wait for their signature; a thousand are minutes of storm, and more would hide a fault. */
 const WAITING_MAX = 1000;
 
@@ -51,7 +63,8 @@ export class DeviceLog {
 
   /**
    * Signs a fact with the session key and stores it; returns its index. `together` runs in the same transaction, so
-   * that the log and another table cannot disagree. Rejects with `storage/io` when the database does not take it.
+   * that the log and another table cannot disagree. Rejects with the errors of the database, with what `together`
+   * throws, and with `capture/queue-full` when too many entries wait; nothing is stored then.
    */
   append(fact: LogFact, together?: () => void): Promise<number> {
     if (this.#waiting >= WAITING_MAX) {
@@ -108,8 +121,12 @@ export function readEntries(db: Database, index: number, limit: number): readonl
 /** Size and root (RFC 6962 §2.1) over all entries. */
 export function logHead(db: Database): { size: number; root: Buffer } {
   const tree = new Frontier();
-  for (const row of db.all('SELECT leaf FROM entries ORDER BY id')) tree.push(hashOf(row['leaf']));
-  return { size: tree.size, root: tree.root() };
+  for (;;) {
+    const sql = 'SELECT leaf FROM entries WHERE id > ? ORDER BY id LIMIT ?';
+    const rows = db.all(sql, tree.size, LEAVES_PER_READ);
+    for (const row of rows) tree.push(hashOf(row['leaf']));
+    if (rows.length < LEAVES_PER_READ) return { size: tree.size, root: tree.root() };
+  }
 }
 
 function hashOf(value: SqlValue | undefined): Buffer {

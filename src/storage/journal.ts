@@ -1,3 +1,4 @@
+import { entryWords } from './device-log.js';
 import type { DeviceLog, LogFact } from './device-log.js';
 
 type PressFact = Extract<LogFact, { type: 'press' }>;
@@ -24,12 +25,10 @@ export type ReportedFact =
       readonly cause: string;
     };
 
-/** The longest text an entry takes; more would let a chatty pipeline swell the log. */
-const WORDS_MAX = 500;
-
 /** What capture writes into the device log. Satisfies capture's `Journal` by shape. */
 export class Journal {
   readonly #log: DeviceLog;
+  /** Edges that wait for their outcome: as many as capture decides about at a time. */
   readonly #open = new Map<number, ButtonEdge>();
   #edges = 0;
 
@@ -37,16 +36,19 @@ export class Journal {
     this.#log = log;
   }
 
-  /** Durable before it resolves. The number names the edge within this boot, from 1. */
+  /**
+   * Durable before it resolves. The number names the edge within this boot, from 1. Rejects with the errors of the
+   * log; the edge then has no number and needs no outcome.
+   */
   async pressed(edge: ButtonEdge): Promise<number> {
     this.#edges += 1;
     const number = this.#edges;
-    this.#open.set(number, edge);
     await this.#log.append(pressFact(number, edge, null, null));
+    this.#open.set(number, edge);
     return number;
   }
 
-  /** The edge once more, with what became of it. Throws nothing for a number it does not know: it is then no edge. */
+  /** The edge once more, with what became of it. Does nothing for a number that is no edge or has its outcome. */
   async decided(
     number: number,
     outcome: NonNullable<PressFact['outcome']>,
@@ -61,17 +63,21 @@ export class Journal {
   async record(fact: ReportedFact): Promise<void> {
     switch (fact.type) {
       case 'mode':
-        await this.#log.append({ ...fact, reason: fact.reason.slice(0, WORDS_MAX) });
+        await this.#log.append({ ...fact, reason: entryWords(fact.reason) });
         return;
       case 'fault':
-        await this.#log.append({ ...fact, detail: fact.detail.slice(0, WORDS_MAX) });
+        await this.#log.append({
+          type: 'fault',
+          code: entryWords(fact.code),
+          detail: entryWords(fact.detail),
+        });
         return;
       case 'gap':
         await this.#log.append({
           type: 'gap',
           rec: fact.rec,
           gap_ms: Math.round(fact.gapMs),
-          cause: fact.cause.slice(0, WORDS_MAX),
+          cause: entryWords(fact.cause),
         });
     }
   }

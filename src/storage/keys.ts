@@ -22,20 +22,17 @@ export class KeyFile {
     this.path = file;
   }
 
-  /** Makes a new key. Throws `keys/exists` rather than ever replacing one. */
+  /**
+   * Makes a new key; a power cut leaves a whole one or none. Throws `keys/exists` rather than replacing one. Two
+   * processes that make the same key at the same moment are not kept apart: `keys init` is run by a person.
+   */
   async make(): Promise<Signer> {
     await this.#fs.makeDirectory(path.dirname(this.path));
-    const seed = randomBytes(SEED_BYTES);
     if (await this.#fs.exists(this.path)) {
       throw new CameraError('keys/exists', `there is a key in ${this.path}`);
     }
-    const file = await this.#fs.create(this.path);
-    try {
-      await file.append([Buffer.from(`${seed.toString('hex')}\n`)]);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    const seed = randomBytes(SEED_BYTES);
+    await this.#fs.writeAtomic(this.path, Buffer.from(`${seed.toString('hex')}\n`));
     const signer = createSigner(seed);
     seed.fill(0);
     return signer;
@@ -57,8 +54,13 @@ export class KeyFile {
     try {
       return (await this.#fs.readFile(this.path, SEED_FILE_BYTES_MAX)).toString('latin1');
     } catch (error) {
-      if (!hasErrorCode(error, 'storage/not-found')) throw error;
-      throw new CameraError('keys/missing', `no key in ${this.path}`, { cause: error });
+      if (hasErrorCode(error, 'storage/not-found')) {
+        throw new CameraError('keys/missing', `no key in ${this.path}`, { cause: error });
+      }
+      if (hasErrorCode(error, 'storage/limit')) {
+        throw new CameraError('keys/malformed', `${this.path} is not a key file`, { cause: error });
+      }
+      throw error;
     }
   }
 }

@@ -31,6 +31,7 @@ export class Outgoing {
   readonly #layout: CardLayout;
   readonly #catalog: Catalog;
   readonly #log: DeviceLog;
+  #lastReceipt: Promise<unknown> = Promise.resolve();
 
   constructor(fs: FileSystem, layout: CardLayout, catalog: Catalog, log: DeviceLog) {
     this.#fs = fs;
@@ -62,7 +63,7 @@ export class Outgoing {
 
   async open(ref: SegmentRef): Promise<{
     leaves(): Promise<Buffer>;
-    heads(): Promise<Buffer>;
+    heads(): Promise<Buffer | undefined>;
     meta(): Promise<Buffer | undefined>;
     readInto(target: Buffer, targetOffset: number, length: number, offset: number): Promise<void>;
     close(): Promise<void>;
@@ -70,13 +71,12 @@ export class Outgoing {
     const file = await this.#fs.openReadable(this.#layout.segment(ref, '.age'));
     const small = (end: SegmentFile): Promise<Buffer> =>
       this.#fs.readFile(this.#layout.segment(ref, end), SMALL_FILE_BYTES_MAX);
+    const smallIfThere = async (end: SegmentFile): Promise<Buffer | undefined> =>
+      (await this.#fs.exists(this.#layout.segment(ref, end))) ? small(end) : undefined;
     return {
       leaves: () => small('.leaves'),
-      heads: () => small('.heads'),
-      meta: async () => {
-        const name = this.#layout.segment(ref, '.meta.age');
-        return (await this.#fs.exists(name)) ? small('.meta.age') : undefined;
-      },
+      heads: () => smallIfThere('.heads'),
+      meta: () => smallIfThere('.meta.age'),
       readInto: async (target, targetOffset, length, offset) => {
         const read = await file.readInto(target, targetOffset, length, offset);
         if (read === length) return;
@@ -87,10 +87,20 @@ export class Outgoing {
     };
   }
 
-  /** Keeps a verified receipt: in the catalog and, with its digest, in the log. Idempotent. */
-  async receipted(ref: SegmentRef, receipt: Envelope): Promise<void> {
+  /**
+   * Keeps a verified receipt: in the catalog and, with its digest, in the log. Idempotent, for a receipt is delivered
+   * at least once: the first one of a segment counts. A segment that the catalog does not know gets none.
+   */
+  receipted(ref: SegmentRef, receipt: Envelope): Promise<void> {
+    // One after the other: of two at the same time the second has to see what became of the first.
+    const result = this.#lastReceipt.then(() => this.#keepReceipt(ref, receipt));
+    this.#lastReceipt = result.catch(() => undefined);
+    return result;
+  }
+
+  async #keepReceipt(ref: SegmentRef, receipt: Envelope): Promise<void> {
     const row = this.#catalog.find(ref);
-    if (row?.receipt !== undefined || row === undefined) return;
+    if (row === undefined || row.receipt !== undefined) return;
     await this.#log.append(
       {
         type: 'receipt',

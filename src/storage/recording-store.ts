@@ -1,14 +1,12 @@
+import { NO_DIGEST } from '../evidence/fields.js';
+import { readManifest } from '../evidence/manifest.js';
 import { CameraError, messageOf } from '../errors.js';
-import { formatSegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
 import type { Catalog } from './catalog.js';
 import type { DeviceLog } from './device-log.js';
-import { readManifest } from '../evidence/manifest.js';
-import { rowOf } from './recovery.js';
+import { enterSealed } from './sealed-segments.js';
 import { SegmentWriter } from './segment-writer.js';
 import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-writer.js';
-
-const NO_MANIFEST = '0'.repeat(64);
 
 /** One segment of the running recording; satisfies capture's `OpenSegment`. */
 export interface StoredSegment {
@@ -22,7 +20,8 @@ export interface StoredSegment {
  *
  * INVARIANTS
  * 1. A recording number is durable before anything is written under it.
- * 2. Manifests of a recording are sealed in the order of their segments, each naming the one before.
+ * 2. Manifests of a recording are sealed in the order of their segments, each naming the one before. After a seal that
+ *    failed, no later segment of that recording is sealed: recovery seals them all, in order.
  * 3. A segment is in the catalog and in the log, or in neither: one transaction.
  */
 export class RecordingStore {
@@ -74,10 +73,17 @@ export class RecordingStore {
   }
 
   async #seal(rec: number, writer: SegmentWriter, ending: SegmentEnding): Promise<void> {
-    const before = this.#chains.get(rec) ?? Promise.resolve(NO_MANIFEST);
-    const sealed = before.then((previous) => writer.seal(ending, previous));
+    const before = this.#chains.get(rec) ?? Promise.resolve(NO_DIGEST);
+    const sealed = before.then(
+      (previous) => writer.seal(ending, previous),
+      // Without the manifest before it, this one cannot name it: both wait for recovery.
+      async (error: unknown) => {
+        await writer.abandon();
+        throw error;
+      },
+    );
     const digest = sealed.then((segment) => segment.digest);
-    // A failed seal reaches its caller below; the segment after it then has no predecessor either.
+    // A failed seal reaches its caller below, and through the chain every segment after it.
     digest.catch(() => undefined);
     if (ending.isLast) this.#chains.delete(rec);
     else this.#chains.set(rec, digest);
@@ -85,18 +91,8 @@ export class RecordingStore {
   }
 
   async #publish(segment: SealedSegment): Promise<void> {
-    const manifest = readManifest(segment.envelope);
-    await this.#log.append(
-      {
-        type: 'segment',
-        seg: formatSegmentRef(segment.ref),
-        man: segment.digest,
-        size: segment.bytes,
-        root: manifest.file.root,
-        last: manifest.last,
-      },
-      () => this.#catalog.add(rowOf(segment.ref, segment.envelope, manifest)),
-    );
+    const { envelope } = segment;
+    await enterSealed(this.#log, this.#catalog, envelope, readManifest(envelope));
     try {
       this.#onSealed(segment);
     } catch (error) {

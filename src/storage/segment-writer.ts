@@ -60,6 +60,11 @@ export interface SealedSegment {
 const HEAD_PERIOD_MS = 500;
 /** Fragments are made durable together up to this size: the backlog of a press then costs few syncs, not dozens. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * Entries of a manifest's fragment index. A pair takes up to 22 bytes of the 65,000 that a document may have; five
+ * minutes of ordinary video have 300 fragments, of nothing but IDR pictures 9,000.
+ */
+const FRAGMENTS_MAX = 2500;
 /** Longest stretch of encrypting and hashing between two turns of the event loop. */
 const SLICE_MS = 4;
 
@@ -75,7 +80,7 @@ interface Waiting {
  * INVARIANTS
  * 1. Ciphertext is durable before its leaf hashes count, and both are before a head or a manifest names them.
  * 2. Files are created exclusively, only appended to, and never opened for writing again.
- * 3. After a failed write nothing more is written: the segment stays as it is for recovery.
+ * 3. After a failed write nothing more is written and the files are closed: the segment stays as it is for recovery.
  */
 export class SegmentWriter {
   readonly #ctx: BootContext;
@@ -85,7 +90,10 @@ export class SegmentWriter {
   readonly #files: { age: WritableFile; leaves: WritableFile; heads: WritableFile };
   readonly #openedAt: MonotonicMs;
   readonly #wall;
-  readonly #fragments: [number, number][] = [];
+  /** Every `#fragmentStride`th fragment: when the index is full, every second entry makes room for what comes. */
+  #index: [number, number][] = [];
+  #fragmentStride = 1;
+  #fragments = 0;
   #waiting: Waiting[] = [];
   #pump: Promise<void> | undefined;
   #failure: unknown;
@@ -98,6 +106,7 @@ export class SegmentWriter {
     ctx: BootContext,
     ref: SegmentRef,
     facts: SegmentFacts,
+    sealer: SegmentSealer,
     files: readonly WritableFile[],
   ) {
     const [age, leaves, heads] = files;
@@ -108,7 +117,7 @@ export class SegmentWriter {
     this.#ref = ref;
     this.#facts = facts;
     this.#files = { age, leaves, heads };
-    this.#sealer = new SegmentSealer({ recipients: ctx.identity.recipients });
+    this.#sealer = sealer;
     this.#openedAt = ctx.clock.monotonicMs();
     this.#wall = ctx.clock.wallTime();
   }
@@ -116,13 +125,14 @@ export class SegmentWriter {
   /** Makes the files and their names durable. Rejects with the errors of the file system. */
   static async open(ctx: BootContext, facts: SegmentFacts): Promise<SegmentWriter> {
     const ref = { boot: ctx.identity.boot, rec: facts.rec, seq: facts.seq };
+    const sealer = new SegmentSealer({ recipients: ctx.identity.recipients });
     await ctx.fs.makeDirectory(ctx.layout.recording(ref.boot, ref.rec));
     const files = await ctx.fs.createTogether([
       ctx.layout.segment(ref, '.age'),
       ctx.layout.segment(ref, '.leaves'),
       ctx.layout.segment(ref, '.heads'),
     ]);
-    return new SegmentWriter(ctx, ref, facts, files);
+    return new SegmentWriter(ctx, ref, facts, sealer, files);
   }
 
   /**
@@ -183,6 +193,7 @@ export class SegmentWriter {
         for (const { done } of batch) done();
       } catch (error) {
         this.#failure ??= error;
+        await this.#close();
         for (const { failed } of batch) failed(error);
       }
     }
@@ -191,7 +202,7 @@ export class SegmentWriter {
 
   /** The first fragment goes alone, so that something is durable as early as can be. */
   #nextBatch(): readonly Waiting[] {
-    if (this.#fragments.length === 0) return this.#waiting.splice(0, 1);
+    if (this.#fragments === 0) return this.#waiting.splice(0, 1);
     let bytes = 0;
     let count = 0;
     for (const { piece } of this.#waiting) {
@@ -205,11 +216,11 @@ export class SegmentWriter {
   async #encrypt(batch: readonly Waiting[]): Promise<Leaf[]> {
     const leaves: Leaf[] = [];
     let since = this.#ctx.clock.monotonicMs();
-    if (this.#fragments.length === 0) {
+    if (this.#fragments === 0) {
       leaves.push(...this.#sealer.start(), ...this.#push([this.#facts.init]));
     }
     for (const { piece } of batch) {
-      this.#fragments.push([piece.offset90k, this.#plainBytes]);
+      this.#note(piece.offset90k);
       leaves.push(...this.#push(piece.parts));
       this.#duration90k = piece.offset90k + piece.duration90k;
       this.#frames += piece.frames;
@@ -219,6 +230,18 @@ export class SegmentWriter {
       }
     }
     return leaves;
+  }
+
+  /** Puts the fragment that starts here into the index. */
+  #note(offset90k: number): void {
+    if (this.#index.length === FRAGMENTS_MAX) {
+      this.#index = this.#index.filter((_, n) => n % 2 === 0);
+      this.#fragmentStride *= 2;
+    }
+    if (this.#fragments % this.#fragmentStride === 0) {
+      this.#index.push([offset90k, this.#plainBytes]);
+    }
+    this.#fragments += 1;
   }
 
   #push(parts: readonly Buffer[]): Leaf[] {
@@ -304,7 +327,7 @@ export class SegmentWriter {
       plain: { size: plain.size, root: plain.root.toString('hex') },
       meta,
       media: { ...this.#media(), duration90k: this.#duration90k, frames: this.#frames },
-      fragments: this.#fragments,
+      fragments: this.#index,
       pre_event: this.#preEvent(),
       end: ending.end,
       recovered: null,
@@ -342,6 +365,7 @@ export class SegmentWriter {
     }
   }
 
+  /** Closing a second time does nothing. */
   async #close(): Promise<void> {
     const { age, leaves, heads } = this.#files;
     await Promise.allSettled([age.close(), leaves.close(), heads.close()]);

@@ -46,11 +46,14 @@ async function syncDirectory(directory: string): Promise<void> {
 class NodeWritableFile implements WritableFile {
   readonly #handle: fs.FileHandle;
   readonly #path: string;
+  /** Where the next append goes: O_APPEND would move `writeAt` there too (Linux, pwrite(2) BUGS). */
+  #end: number;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(handle: fs.FileHandle, file: string) {
+  constructor(handle: fs.FileHandle, file: string, size: number) {
     this.#handle = handle;
     this.#path = file;
+    this.#end = size;
   }
 
   append(parts: readonly Uint8Array[]): Promise<void> {
@@ -71,6 +74,7 @@ class NodeWritableFile implements WritableFile {
           offset + done,
         );
         done += bytesWritten;
+        this.#end = Math.max(this.#end, offset + done);
       }
     });
   }
@@ -87,7 +91,8 @@ class NodeWritableFile implements WritableFile {
   async #writeAll(parts: readonly Uint8Array[]): Promise<void> {
     let rest = parts.filter((part) => part.length > 0);
     while (rest.length > 0) {
-      let { bytesWritten } = await this.#handle.writev(rest);
+      let { bytesWritten } = await this.#handle.writev(rest, this.#end);
+      this.#end += bytesWritten;
       let whole = 0;
       while (whole < rest.length && bytesWritten >= (rest[whole]?.length ?? 0)) {
         bytesWritten -= rest[whole]?.length ?? 0;
@@ -136,15 +141,30 @@ class NodeReadableFile implements ReadableFile {
   }
 }
 
+/** Makes the names of files just opened durable, or closes them: a caller that gets no file cannot close it. */
+async function makeDurable(handles: readonly fs.FileHandle[], directory: string): Promise<void> {
+  try {
+    await syncDirectory(directory);
+  } catch (error) {
+    await closeAll(handles);
+    throw error;
+  }
+}
+
+async function closeAll(handles: readonly fs.FileHandle[]): Promise<void> {
+  await Promise.allSettled(handles.map((handle) => handle.close()));
+}
+
 /** FileSystem on node:fs. Stateless; one is enough for a process. */
 export class NodeFileSystem implements FileSystem {
   makeDirectory(directory: string): Promise<void> {
     return translated('make', directory, async () => {
-      const first = await fs.mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
-      if (first === undefined) return;
-      // Every new name lives in its parent: sync from the deepest parent up to the one that existed before.
-      const last = path.dirname(path.resolve(first));
-      for (let at = path.dirname(path.resolve(directory)); ; at = path.dirname(at)) {
+      const target = path.resolve(directory);
+      const first = await fs.mkdir(target, { recursive: true, mode: PRIVATE_DIRECTORY });
+      // Every new name lives in its parent: sync from the deepest parent up to the one that existed before. A directory
+      // that was there may be one whose maker died before its sync, so its own name is synced all the same.
+      const last = path.dirname(first ?? target);
+      for (let at = path.dirname(target); ; at = path.dirname(at)) {
         await syncDirectory(at);
         if (at === last || at === path.dirname(at)) break;
       }
@@ -154,35 +174,35 @@ export class NodeFileSystem implements FileSystem {
   async create(file: string, mode = PRIVATE_FILE): Promise<WritableFile> {
     return translated('create', file, async () => {
       const handle = await fs.open(file, 'wx', mode);
-      await syncDirectory(path.dirname(file));
-      return new NodeWritableFile(handle, file);
+      await makeDurable([handle], path.dirname(file));
+      return new NodeWritableFile(handle, file, 0);
     });
   }
 
   async createTogether(files: readonly string[]): Promise<readonly WritableFile[]> {
-    const made = await Promise.all(
-      files.map((file) =>
-        translated(
-          'create',
-          file,
-          async () => new NodeWritableFile(await fs.open(file, 'wx', PRIVATE_FILE), file),
-        ),
-      ),
-    );
+    const handles: fs.FileHandle[] = [];
+    for (const file of files) {
+      try {
+        handles.push(await translated('create', file, () => fs.open(file, 'wx', PRIVATE_FILE)));
+      } catch (error) {
+        await closeAll(handles);
+        throw error;
+      }
+    }
     const [first] = files;
     if (first !== undefined) {
       const directory = path.dirname(first);
-      await translated('sync', directory, () => syncDirectory(directory));
+      await translated('sync', directory, () => makeDurable(handles, directory));
     }
-    return made;
+    return handles.map((handle, n) => new NodeWritableFile(handle, files[n] ?? '', 0));
   }
 
   openWritable(file: string): Promise<WritableFile> {
     return translated('open', file, async () => {
       const flags = constants.O_WRONLY | constants.O_CREAT;
       const handle = await fs.open(file, flags, PRIVATE_FILE);
-      await syncDirectory(path.dirname(file));
-      return new NodeWritableFile(handle, file);
+      await makeDurable([handle], path.dirname(file));
+      return new NodeWritableFile(handle, file, (await handle.stat()).size);
     });
   }
 
@@ -252,7 +272,8 @@ export class NodeFileSystem implements FileSystem {
         await fs.stat(file);
         return true;
       } catch (error) {
-        if (systemCode(error) === 'ENOENT') return false;
+        // ENOTDIR: a file stands where the path needs a directory.
+        if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return false;
         throw error;
       }
     });
