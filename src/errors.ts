@@ -118,6 +118,10 @@ const table = {
     'resource-exhausted',
     'The file is larger than the format allows; get another copy.',
   ],
+  'storage/power-loss': [
+    'data-loss',
+    'Nothing is to be done: what was whole is sealed, what was not is kept in quarantine.',
+  ],
   'storage/corrupt': [
     'data-loss',
     'The file was moved to quarantine; keep the card for examination.',
