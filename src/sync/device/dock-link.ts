@@ -20,7 +20,7 @@ import type { WantFault } from './want-check.js';
 /** What the device drops or refuses. */
 export type DeviceFault =
   | WantFault
-  | ReceiptFault
+  | Exclude<ReceiptFault, 'repeated'>
   | 'malformed'
   | 'stale-ack'
   | 'unreadable-segment'
@@ -139,12 +139,12 @@ export class DockLink {
 
   #takeReceiverState(rx: string, payload: Buffer): void {
     if (!this.#identity.receivers.some((receiver) => receiver.rx === rx)) return;
-    const { s, ts } = decodeReceiverState(payload);
+    const { s, ts, re } = decodeReceiverState(payload);
     if (s === 'offline' || this.#starts.get(rx) === ts) return;
     this.#starts.set(rx, ts);
     // Its epochs start again, from a clock that may have been set back.
     this.#epochs.delete(rx);
-    this.#listener.receiverStarted();
+    if (re !== this.sid) this.#listener.receiverStarted();
   }
 
   #takeWant(payload: Buffer): void {
@@ -171,7 +171,7 @@ export class DockLink {
     const { device, receivers } = this.#identity;
     const { segment, fault } = checkReceipt(envelope, device, receivers, this.offers);
     if (fault !== undefined) {
-      this.#tally.add(fault, { key: envelope.signatures[0]?.keyid });
+      if (fault !== 'repeated') this.#tally.add(fault, { key: envelope.signatures[0]?.keyid });
       return;
     }
     if (this.#keeping.has(segment.key)) return;

@@ -7,6 +7,9 @@ import { OFFER_ENTRIES_BYTES_MAX, OFFER_ITEMS_MAX, offerEntryBytes } from '../me
 import type { Offer } from '../messages.js';
 import type { OfferableSegment } from '../ports.js';
 
+/** Receipts are repeated for the offers before; sixteen offers back is more than ever crosses them. */
+const CLOSED_MAX = 16 * OFFER_ITEMS_MAX;
+
 /** A segment to offer, its manifest read. */
 export interface ReadableSegment extends OfferableSegment {
   readonly content: Manifest;
@@ -33,6 +36,7 @@ export interface OfferedSegment {
 export class OfferBook {
   readonly #keys = new Map<string, number>();
   readonly #open = new Map<number, OfferedSegment>();
+  readonly #closed = new Set<string>();
   #nextKey = 1;
 
   /** Segments on offer. */
@@ -52,8 +56,16 @@ export class OfferBook {
   close(key: number): void {
     const segment = this.#open.get(key);
     if (segment === undefined) return;
+    const text = formatSegmentRef(segment.ref);
     this.#open.delete(key);
-    this.#keys.delete(formatSegmentRef(segment.ref));
+    this.#keys.delete(text);
+    if (this.#closed.size >= CLOSED_MAX) this.#closed.clear();
+    this.#closed.add(text);
+  }
+
+  /** True when the segment got its receipt in this session, not too long ago. */
+  wasClosed(ref: SegmentRef): boolean {
+    return this.#closed.has(formatSegmentRef(ref));
   }
 
   /**

@@ -11,9 +11,15 @@ export interface PinnedReceiver {
   readonly publicKey: Buffer;
 }
 
-/** Why a receipt frees nothing. `not-offered` is also what a receipt said twice looks like. */
+/** Why a receipt frees nothing. `repeated`: it did before; receivers say a receipt again for every offer of the segment. */
 export type ReceiptFault =
-  'wrong-key' | 'malformed' | 'other-device' | 'not-offered' | 'other-manifest' | 'other-root';
+  | 'wrong-key'
+  | 'malformed'
+  | 'other-device'
+  | 'repeated'
+  | 'not-offered'
+  | 'other-manifest'
+  | 'other-root';
 
 export type ReceiptVerdict =
   | { readonly segment: OfferedSegment; readonly fault?: never }
@@ -38,7 +44,9 @@ export function checkReceipt(
       if (receipt.device !== device) return { fault: 'other-device' };
       const ref = parseSegmentRef(receipt.seg);
       const segment = ref && offers.findRef(ref);
-      if (segment === undefined) return { fault: 'not-offered' };
+      if (segment === undefined) {
+        return { fault: ref !== undefined && offers.wasClosed(ref) ? 'repeated' : 'not-offered' };
+      }
       if (receipt.man !== segment.digest) return { fault: 'other-manifest' };
       const { root, size } = segment.file;
       return receipt.root === root && receipt.size === size ? { segment } : { fault: 'other-root' };

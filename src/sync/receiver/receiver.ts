@@ -5,6 +5,7 @@ import type { Trust } from '../../evidence/trust.js';
 import type { Logger } from '../../log.js';
 import { decodeAttachment, decodeChunk, decodeLeaves } from '../binary-messages.js';
 import { decodeBirth, decodeDeviceState, decodeOffer, encodeReceiverState } from '../messages.js';
+import type { ReceiverState } from '../messages.js';
 import type { MqttConnection, Will } from '../ports.js';
 import { Tally } from '../tally.js';
 import { parseTopic, receiverFilters, receiverStateTopic } from '../topics.js';
@@ -77,7 +78,7 @@ export class Receiver {
   /** Connects and listens until `close`. Rejects with `sync/no-broker`, or like a publish; then nothing is left open. */
   async start(): Promise<void> {
     if (this.#connection !== undefined) throw new CameraError('internal/bug', 'started twice');
-    const connection = await this.#ports.connect(this.#state('offline'));
+    const connection = await this.#ports.connect(this.#state({ s: 'offline' }));
     this.#connection = connection;
     this.#cancels = [
       connection.onMessage((topic, payload) => {
@@ -111,7 +112,7 @@ export class Receiver {
     this.#cancels = [];
     await Promise.all([...this.#intakes.values()].map((intake) => intake.close()));
     this.#intakes.clear();
-    const { topic, payload } = this.#state('offline');
+    const { topic, payload } = this.#state({ s: 'offline' });
     try {
       await connection.publish(topic, payload, { qos: 1, retain: true });
     } catch (error) {
@@ -121,13 +122,13 @@ export class Receiver {
     this.#connection = undefined;
   }
 
-  #state(s: 'online' | 'offline'): Will {
-    const payload = encodeReceiverState({ s, ts: this.#startId });
+  #state(state: Pick<ReceiverState, 's' | 're'>): Will {
+    const payload = encodeReceiverState({ ...state, ts: this.#startId });
     return { topic: receiverStateTopic(this.#key.rx), payload, retain: true };
   }
 
-  #sayOnline(): void {
-    const { topic, payload } = this.#state('online');
+  #sayOnline(answer: Pick<ReceiverState, 're'> = {}): void {
+    const { topic, payload } = this.#state({ s: 'online', ...answer });
     this.#connection?.publish(topic, payload, { qos: 1, retain: true }).catch((error: unknown) => {
       this.#logger.warn({ why: messageOf(error) }, 'the devices do not hear that we are here');
     });
@@ -158,7 +159,7 @@ export class Receiver {
   #greet(device: string, sid: string): void {
     if (this.#sessions.get(device) === sid) return;
     this.#sessions.set(device, sid);
-    this.#sayOnline();
+    this.#sayOnline({ re: sid });
   }
 
   #intake(device: string): DeviceIntake | undefined {

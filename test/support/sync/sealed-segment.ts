@@ -65,6 +65,8 @@ export interface SegmentOptions {
   readonly hasMeta?: boolean;
   /** Heads in the heads file. */
   readonly heads?: number;
+  /** The later boot that sealed it after a power cut. */
+  readonly sealedBy?: TestDevice;
 }
 
 /** Seals random bytes the way a recorder does: real age container, real trees, heads and manifest by the session key. */
@@ -92,11 +94,18 @@ export function sealSegment(owner: TestDevice, options: SegmentOptions = {}): Te
       owner.session,
     ),
   );
+  const { sealedBy = owner } = options;
+  const isRecovered = sealedBy !== owner;
+  const newest = heads.at(-1);
+  const recovered =
+    newest === undefined
+      ? { signed: 0, tail: file.n, head: null }
+      : { signed: file.n, tail: 0, head: payloadDigest(newest) };
   const manifest = sealManifest(
     {
       device: owner.device,
-      key: owner.session.keyId,
-      sealed_by: owner.boot,
+      key: sealedBy.session.keyId,
+      sealed_by: sealedBy.boot,
       ...ref,
       last: false,
       prev: NO_DIGEST,
@@ -106,14 +115,14 @@ export function sealSegment(owner: TestDevice, options: SegmentOptions = {}): Te
       media: { ...media, duration90k: 90_000, frames: 30 },
       fragments: [[0, 0]],
       pre_event: null,
-      end: 'normal',
-      recovered: null,
+      end: isRecovered ? 'power-loss' : 'normal',
+      recovered: isRecovered ? recovered : null,
       mono: [100, 1100],
       time: { source: 'rtc', uncertainty_ms: 1000 },
       cfg: NO_DIGEST,
       fw: NO_DIGEST,
     },
-    owner.session,
+    sealedBy.session,
   );
   return {
     ref,

@@ -75,6 +75,15 @@ test('another signed document is no receipt', (t) => {
   t.deepEqual(checkReceipt(segment.manifest, 'cam-1', pinned, book), { fault: 'malformed' });
 });
 
+test('a receipt said again after it counted is no forgery', (t) => {
+  const closed = new OfferBook();
+  const { ref, manifest, content } = segment;
+  closed.pack('s1', [{ ref, manifest, content, bytes: 1 }], new Map());
+  closed.close(1);
+  const verdict = checkReceipt(sealReceipt(good, rx2), 'cam-1', pinned, closed);
+  t.deepEqual(verdict, { fault: 'repeated' });
+});
+
 test('nobody pinned, nothing believed', (t) => {
   t.deepEqual(checkReceipt(sealReceipt(good, rx2), 'cam-1', [], book), { fault: 'wrong-key' });
 });
