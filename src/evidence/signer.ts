@@ -23,7 +23,7 @@ export interface Signer {
  */
 export function createSigner(seed: Uint8Array): Signer {
   if (seed.length !== SEED_BYTES) throw new RangeError(`a seed has ${SEED_BYTES} bytes`);
-  const pair = nacl.sign.keyPair.fromSeed(Uint8Array.from(seed));
+  const pair = nacl.sign.keyPair.fromSeed(seed);
   const publicKey = Buffer.from(pair.publicKey);
   let isDestroyed = false;
   return {
@@ -31,7 +31,7 @@ export function createSigner(seed: Uint8Array): Signer {
     keyId: keyIdOf(publicKey),
     sign(bytes) {
       if (isDestroyed) throw new Error('signer is destroyed');
-      return Buffer.from(nacl.sign.detached(Uint8Array.from(bytes), pair.secretKey));
+      return Buffer.from(nacl.sign.detached(bytes, pair.secretKey));
     },
     destroy() {
       isDestroyed = true;

@@ -31,14 +31,20 @@ export interface HeadsResult {
   readonly problems: readonly Problem[];
 }
 
+/** How every line begins. */
+const LINE_START = '{"payload":"';
+/** How every line ends, and base64 holds none of it. */
+const LINE_END = '}]}';
+
 /**
- * True for what a power cut can leave of a line: it has no newline and stops at or before the end of its JSON. A whole
- * line whose newline became another byte does not look like that.
+ * True for what a power cut can leave of a line: its beginning, without a newline. A whole line whose newline became
+ * another byte does not look like that, nor do strange bytes behind the last line.
  */
-const isTornLine = (text: string): boolean => {
-  const end = text.indexOf('}]}');
-  return end === -1 || end === text.length - 3;
-};
+function isTornLine(text: string): boolean {
+  const end = text.indexOf(LINE_END);
+  const isBeginning = LINE_START.startsWith(text.slice(0, LINE_START.length));
+  return isBeginning && (end === -1 || end === text.length - LINE_END.length);
+}
 
 /** What speaks against a head after its signature; undefined when it fits. */
 function misfit(

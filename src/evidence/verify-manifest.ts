@@ -73,8 +73,8 @@ function signerOf(
   if (session !== undefined) return { session };
   const problems = all.flatMap((result) => (result.isGood ? [] : [result.problem]));
   if (problems.length > 0) return { problems };
-  const file = sessionFileOf(files.ref.boot + 1);
-  const message = `${file} or a later one, of the boot that recovered the segment, is missing`;
+  const file = sessionFileOf(manifest.sealed_by);
+  const message = `${file} is missing: without it the recovery of the segment cannot be checked`;
   return { problems: [{ state: 'not-feasible', file, what: 'missing', message }] };
 }
 
@@ -90,7 +90,7 @@ function refutation(
     if (!isCameraError(error)) throw error;
     return { what: kindOf(error), message: `is not as it was signed: ${error.message}` };
   }
-  if (manifest.key !== signer.key) {
+  if (manifest.key !== signer.key || manifest.sealed_by !== signer.boot) {
     return { what: 'contradiction', message: 'names another key than the one it is signed with' };
   }
   if (manifest.device !== signer.device) {

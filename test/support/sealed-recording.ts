@@ -86,9 +86,10 @@ export interface SegmentChoices {
   readonly change?: (manifest: Omit<Manifest, 'v' | 'type'>) => Omit<Manifest, 'v' | 'type'>;
 }
 
+/** Ticks of a second. */
+const TICKS = 90_000;
 /** Two seconds of pictures for every 64 KiB: fragment k starts at second 2k and at byte 100 + 65,536 k. */
 const SECONDS_PER_CHUNK = 2;
-const TICKS = 90_000;
 const INIT_BYTES = 100;
 
 const fragmentsOf = (bytes: number): [number, number][] =>
@@ -119,7 +120,8 @@ export function makeSegment(camera: TestCamera, choices: SegmentChoices = {}): T
   for (let at = 0; at < bytes; at += 70_000) {
     write(sealer.push([plain.subarray(at, at + 70_000)]));
     const { size, n, root } = sealer.file();
-    const facts = { ...where, n, size, root: root.toString('hex'), mono: 1000 + at };
+    const media = { duration90k: TICKS, frames: 30, opening: null };
+    const facts = { ...where, n, size, root: root.toString('hex'), mono: 1000 + at, ...media };
     heads.push(formatEnvelopeFile(sealHead(facts, session)));
   }
   write(sealer.end());
@@ -130,6 +132,7 @@ export function makeSegment(camera: TestCamera, choices: SegmentChoices = {}): T
   const document: Omit<Manifest, 'v' | 'type'> = {
     ...where,
     key: session.keyId,
+    sealed_by: ref.boot,
     last: false,
     prev: previous === undefined ? NO_DIGEST : payloadDigest(previous.envelope),
     file: { ...file, root: file.root.toString('hex') },
@@ -150,7 +153,7 @@ export function makeSegment(camera: TestCamera, choices: SegmentChoices = {}): T
     end: 'normal',
     recovered: null,
     mono: [1000, 11_000],
-    time: { source: 'gnss', wall_ms: 1_795_488_000_000, uncertainty_ms: 20 },
+    time: { source: 'gnss', uncertainty_ms: 20 },
     cfg: sha256Hex(Buffer.from('cfg')),
     fw: sha256Hex(Buffer.from('fw')),
   };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createCipheriv, randomBytes } from 'node:crypto';
 import {
   Decrypter,
   Encrypter,
@@ -15,7 +15,13 @@ import {
   encryptWhole,
   openAge,
 } from '../../../src/evidence/age-container.js';
-import { HEAD_BYTES_MAX, RECIPIENTS_MAX, headLength } from '../../../src/evidence/age-header.js';
+import {
+  HEAD_BYTES_MAX,
+  RECIPIENTS_MAX,
+  buildHeader,
+  deriveKey,
+  headLength,
+} from '../../../src/evidence/age-header.js';
 import { generateIdentity, parseRecipient } from '../../../src/evidence/age-recipients.js';
 import { flip } from '../../support/sealed-recording.js';
 
@@ -210,13 +216,26 @@ test('chunks open in any order, and at no other place', (t) => {
   }
 });
 
-test('only an empty file has an empty chunk', (t) => {
+test('only an empty file has an empty chunk, even if a later one authenticates', (t) => {
   const writer = new AgeWriter(recipients);
   const leaf = writer.end();
   t.is(leaf.length, 16);
   const reader = openAge(writer.head, identity);
   t.deepEqual(reader.openChunk(0, leaf), { plain: Buffer.alloc(0), isFinal: true });
-  t.throws(() => reader.openChunk(1, leaf), { code: 'evidence/malformed' });
+
+  // What a careless writer would make: an empty final chunk at index 1.
+  const fileKey = randomBytes(16);
+  const nonce = randomBytes(16);
+  const careless = openAge(Buffer.concat([buildHeader(fileKey, recipients), nonce]), identity);
+  const key = deriveKey(fileKey, nonce, 'payload');
+  const seal = (chunkNonce: string): Buffer => {
+    const iv = Buffer.from(chunkNonce, 'hex');
+    const cipher = createCipheriv('chacha20-poly1305', key, iv, { authTagLength: 16 });
+    return Buffer.concat([cipher.final(), cipher.getAuthTag()]);
+  };
+  t.true(careless.openChunk(0, seal('000000000000000000000001')).isFinal);
+  const second = seal('000000000000000000000101');
+  t.throws(() => careless.openChunk(1, second), { code: 'evidence/malformed' });
 });
 
 test('a cut file gives its whole chunks and says that it is not complete', (t) => {

@@ -50,6 +50,12 @@ test('texts that BIP 173 calls invalid are refused', (t) => {
   t.is(decodeBech32('b', 'a12uel5l'), undefined);
 });
 
+test('bits that fill no byte must be zero and fewer than one character', (t) => {
+  t.deepEqual(decodeBech32('a', 'a1qqqd87cq'), Buffer.from([0]));
+  t.is(decodeBech32('a', 'a1qpamnt9j'), undefined);
+  t.is(decodeBech32('a', 'a1qqqd87cpp'), undefined);
+});
+
 test('our keys and those of typage are the same keys', async (t) => {
   const theirs = await generateX25519Identity();
   t.is(recipientOf(theirs), await identityToRecipient(theirs));

@@ -3,6 +3,7 @@ import test from 'ava';
 import { sealDocument } from '../../../src/evidence/dsse.js';
 import type { Envelope } from '../../../src/evidence/dsse.js';
 import { openHead, sealHead } from '../../../src/evidence/head.js';
+import type { Head, HeadOpening } from '../../../src/evidence/head.js';
 import { entryLeaf, openEntry, sealEntry } from '../../../src/evidence/log-entry.js';
 import type { LogEntry } from '../../../src/evidence/log-entry.js';
 import { openManifest, readManifest, sealManifest } from '../../../src/evidence/manifest.js';
@@ -44,17 +45,25 @@ test('a certificate whose key id is not that of its key is refused', (t) => {
   t.throws(() => openSessionKey(envelope, deviceKey.publicKey), { code: 'evidence/malformed' });
 });
 
+const opening: HeadOpening = {
+  media: { codec: 'avc1.42c01f', width: 640, height: 360, run: 1, start90k: 0, gap_before_ms: 0 },
+  pre_event: { asked_ms: 30_000, got_ms: 900, reason: 'boot' },
+};
+const head: Omit<Head, 'v' | 'type'> = {
+  device: 'cam-1',
+  boot: 7,
+  rec: 1,
+  seq: 0,
+  n: 3,
+  size: 131_386,
+  root: DIGEST,
+  mono: 9,
+  duration90k: 90_000,
+  frames: 30,
+  opening,
+};
+
 test('a head opens to what was sealed, and a shapeless one is a bug of the caller', (t) => {
-  const head = {
-    device: 'cam-1',
-    boot: 7,
-    rec: 1,
-    seq: 0,
-    n: 3,
-    size: 131_386,
-    root: DIGEST,
-    mono: 9,
-  };
   const envelope = sealHead(head, session);
   t.deepEqual(openHead(envelope, session.publicKey), { v: 1, type: 'head', ...head });
   for (const wrong of [
@@ -69,16 +78,6 @@ test('a head opens to what was sealed, and a shapeless one is a bug of the calle
 });
 
 test('one kind of document cannot pass as another', (t) => {
-  const head = {
-    device: 'cam-1',
-    boot: 7,
-    rec: 1,
-    seq: 0,
-    n: 3,
-    size: 131_386,
-    root: DIGEST,
-    mono: 9,
-  };
   const asEntry: Envelope = sealHead(head, session);
   t.throws(() => openEntry(asEntry, session.publicKey), { code: 'evidence/malformed' });
 });
@@ -193,9 +192,11 @@ type Facts = Omit<Manifest, 'v' | 'type'>;
 const { file, media } = manifest;
 const cut = { signed: file.n, tail: 0, head: DIGEST };
 const contradictions: readonly (readonly [RegExp, Partial<Facts>])[] = [
+  [/sealed_by/, { sealed_by: 18 }],
   [/size, head and n/, { file: { ...file, size: file.size + 65_552 } }],
   [/size, head and n/, { file: { ...file, n: file.n - 1 } }],
   [/size, head and n/, { file: { ...file, n: 1 } }],
+  [/size, head and n/, { file: { ...file, size: file.head + (file.n - 2) * file.leaf + 15 } }],
   [/recovered: belongs/, { recovered: cut }],
   [/recovered: belongs/, { end: 'power-loss' }],
   [/not all leaves/, { end: 'power-loss', recovered: { ...cut, tail: 1 } }],

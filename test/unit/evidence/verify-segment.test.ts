@@ -46,6 +46,7 @@ function recover(of: TestSegment, signed: number, tail: number, head: string | n
     {
       ...rest,
       key: session.keyId,
+      sealed_by: 18,
       file: {
         ...rest.file,
         n,
@@ -144,6 +145,11 @@ test('cut footage names the missing leaves; what is there is still judged', asyn
   t.deepEqual(summary(await verify({ ciphertext: cut })), [
     'ok-with-missing',
     ['17/3/0.age', 'cut', 2, 4],
+  ]);
+  const byOne = segment.ciphertext.subarray(0, -1);
+  t.deepEqual(summary(await verify({ ciphertext: byOne })), [
+    'ok-with-missing',
+    ['17/3/0.age', 'cut', 4, 4],
   ]);
   t.deepEqual(summary(await verify({ ciphertext: flip(cut, 400) })), [
     'not-ok',
@@ -309,7 +315,8 @@ test('a manifest signed by a key it does not name, or for another device, is a c
 
 test('heads that fit the signature but not the leaves are not ok', async (t) => {
   const session = sessionOf(camera, 17);
-  const where = { device: camera.device, ...segment.ref, mono: 5 };
+  const media = { duration90k: 0, frames: 0, opening: null };
+  const where = { device: camera.device, ...segment.ref, mono: 5, ...media };
   const root = rootOfLeaves(segment.leaves.subarray(0, 64)).toString('hex');
   const wrong = [
     { ...where, n: 2, size: segment.head + LEAF, root: 'a'.repeat(64) },
@@ -332,6 +339,17 @@ test('heads out of order, cut inside a line, or too many', async (t) => {
   t.deepEqual(summary(torn), ['ok-with-missing', ['17/3/0.heads', 'cut']]);
   const flood = await verify({ heads: `${first}\n`.repeat(4097) });
   t.deepEqual(summary(flood), ['not-ok', ['17/3/0.heads', 'malformed']]);
+});
+
+test('bytes behind the last head are not ok, unless they begin a line', async (t) => {
+  for (const extra of ['x', '\0\0', '{"payload":1', '{}']) {
+    const verdict = await verify({ heads: segment.heads + extra });
+    t.deepEqual(summary(verdict), ['not-ok', ['17/3/0.heads', 'malformed']]);
+  }
+  for (const extra of ['{', '{"payload":"', '{"payload":"eyJ\0']) {
+    const verdict = await verify({ heads: segment.heads + extra });
+    t.deepEqual(summary(verdict), ['ok-with-missing', ['17/3/0.heads', 'cut']]);
+  }
 });
 
 test('without a manifest the newest head vouches for the beginning', async (t) => {
@@ -452,6 +470,16 @@ test('after a power cut: a flip of any byte of the manifest is not ok', async (t
   for (const manifest of flipsOf(cut.manifest)) {
     t.is((await verify({ ciphertext, manifest }, cut)).state, 'not-ok');
   }
+});
+
+test('a recovered manifest names the boot whose key it is signed with', async (t) => {
+  const cut = recover({ ...segment, heads: '' }, 0, 2, null);
+  const rest = { ...readManifest(cut.envelope), sealed_by: 19 };
+  const manifest = formatEnvelopeFile(sealManifest(rest, sessionOf(camera, 18)));
+  const ciphertext = segment.ciphertext.subarray(0, segment.head + LEAF);
+  const verdict = await verify({ manifest, ciphertext }, cut);
+  t.is(verdict.state, 'not-ok');
+  t.like(verdict.problems[0], { file: '17/3/0.dsse', what: 'contradiction' });
 });
 
 test('only a power cut lets a later boot sign', async (t) => {
