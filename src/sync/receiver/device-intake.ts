@@ -129,10 +129,9 @@ export class DeviceIntake {
     if (!this.#isWorking) this.enqueue({ type: 'ticked' });
   }
 
-  /** Finishes the message under way and closes the partial file. */
+  /** Works off what has arrived, then closes the partial file. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#queue.length = 0;
     await this.#working;
     await this.#dropTransfer();
   }
@@ -189,12 +188,12 @@ export class DeviceIntake {
     this.#ports.tally.add(arrival, { device: this.#device });
   }
 
-  /** A known session is back: what was under way is lost. A new one: its offer says what is under which key. */
+  /** An offer follows, and asks again: in a new session it says what is under which key. Until then nothing is asked. */
   #takeBirth({ sid }: Birth): void {
-    this.#isPeerHere = sid === this.#sid;
-    if (this.#isPeerHere) this.#transfer?.resume();
-    else this.#setAside.clear();
+    if (sid === this.#sid) return;
     this.#sid = sid;
+    this.#isPeerHere = false;
+    this.#setAside.clear();
   }
 
   async #takeOffer(offer: Offer): Promise<void> {
@@ -228,7 +227,7 @@ export class DeviceIntake {
       else if (transfer.stage === 'abandoned') await this.#giveUp(transfer);
       else return;
     }
-    while (this.#transfer === undefined) {
+    while (this.#transfer === undefined && !this.#isClosed) {
       const item = this.#waiting.shift();
       if (item === undefined) return;
       await this.#consider(item);

@@ -111,8 +111,10 @@ export class IncomingTransfer {
   /** Rejects when the leaf cannot be written. */
   async takeChunk({ key, epoch, index, leaf }: Chunk): Promise<Arrival> {
     const { file } = this.segment.manifest;
-    const isOurs = key === this.#key && epoch === this.#state.epoch && index < file.n;
-    if (!isOurs || this.#listed === undefined || this.stage !== 'filling') return 'stale';
+    if (key !== this.#key || index >= file.n) return 'stale';
+    if (epoch < this.#state.epoch) this.#dispatch({ type: 'heard' });
+    const isExpected = epoch === this.#state.epoch && this.stage === 'filling';
+    if (!isExpected || this.#listed === undefined) return 'stale';
     const outcome = await this.#judge(this.#listed.leaves, index, leaf);
     this.#dispatch({ type: 'chunkArrived', index, outcome });
     return outcome;
@@ -140,7 +142,7 @@ export class IncomingTransfer {
     if (part.key !== this.#key || part.epoch !== this.#state.epoch) return 'stale';
     if (this.stage !== 'listing') return 'refused';
     const outcome = add();
-    if (outcome === 'taken') this.#dispatch({ type: 'partArrived' });
+    if (outcome === 'taken') this.#dispatch({ type: 'heard' });
     const listed = this.#listing.proved;
     if (listed === undefined) return outcome;
     this.#listed = listed;

@@ -46,8 +46,11 @@ export interface TransferState {
 export type ChunkOutcome = 'stored' | 'repeated' | 'spoiled';
 
 export type TransferEvent =
-  /** Part of the leaf list or of an attachment came in. */
-  | { readonly type: 'partArrived' }
+  /**
+   * Something of this transfer came in that changes nothing by itself: a part of the listing, or a chunk of an older
+   * want. On a slow link the chunks of the new want queue behind those of the old one: that is no silence.
+   */
+  | { readonly type: 'heard' }
   /** Leaf list and attachments are proved; `have` of the leaves are on disk already. */
   | { readonly type: 'listed'; readonly have: LeafBitmap }
   | { readonly type: 'chunkArrived'; readonly index: number; readonly outcome: ChunkOutcome }
@@ -94,7 +97,7 @@ export function creditEnd({ stage, have, seen }: TransferState): number {
 export function stepTransfer(state: TransferState, event: TransferEvent, at: MonotonicMs): Step {
   if (state.stage === 'complete' || state.stage === 'abandoned') return { state, effects: [] };
   switch (event.type) {
-    case 'partArrived':
+    case 'heard':
       return { state: { ...state, progressAt: at }, effects: [] };
     case 'listed':
       return listed(state, event.have, at);

@@ -5,8 +5,11 @@ import type { Clock } from '../../../src/clock.js';
 import { toSpkiBase64 } from '../../../src/evidence/public-key.js';
 import { emptyTrust, withDevice } from '../../../src/evidence/trust.js';
 import { NodeFileSystem } from '../../../src/hal/linux/node-file-system.js';
+import type { FileSystem } from '../../../src/hal/ports/file-system.js';
+import type { Signer } from '../../../src/evidence/signer.js';
 import { createLogger } from '../../../src/log.js';
 import type { Logger } from '../../../src/log.js';
+import type { PinnedReceiver } from '../../../src/sync/device/receipt-check.js';
 import { Uploader } from '../../../src/sync/device/uploader.js';
 import type { UploaderListener } from '../../../src/sync/device/uploader.js';
 import { connectMqtt } from '../../../src/sync/mqtt-client.js';
@@ -71,31 +74,47 @@ export class Station {
 
   receiver(
     devices: readonly TestDevice[],
-    { wrap, ...listener }: ReceiverListener & { readonly wrap?: Wrap } = {},
+    {
+      wrap,
+      files = new NodeFileSystem(),
+      receiverKey = this.receiverKey,
+      ...listener
+    }: ReceiverListener & {
+      readonly wrap?: Wrap;
+      readonly files?: FileSystem;
+      readonly receiverKey?: Signer;
+    } = {},
   ): Receiver {
     const trust = devices.reduce(
       (sum, { device, deviceKey }) => withDevice(sum, device, toSpkiBase64(deviceKey.publicKey)),
       emptyTrust(),
     );
     const ports = {
-      store: new EvidenceStore(new NodeFileSystem(), this.store),
+      store: new EvidenceStore(files, this.store),
       connect: (will: Will) => this.connect(this.rx, will, wrap),
       clock: this.clock,
       logger: quiet,
     };
-    return new Receiver({ rx: this.rx, signer: this.receiverKey }, trust, ports, listener);
+    return new Receiver({ rx: this.rx, signer: receiverKey }, trust, ports, listener);
   }
 
   uploader(
     owner: TestDevice,
     segments: CardSegments,
-    { wrap, ...listener }: UploaderListener & { readonly wrap?: Wrap } = {},
+    {
+      wrap,
+      receivers = [{ rx: this.rx, publicKey: this.receiverKey.publicKey }],
+      ...listener
+    }: UploaderListener & {
+      readonly wrap?: Wrap;
+      readonly receivers?: readonly PinnedReceiver[];
+    } = {},
   ): Uploader {
     const identity = {
       device: owner.device,
       boot: owner.boot,
       certificate: owner.certificate,
-      receivers: [{ rx: this.rx, publicKey: this.receiverKey.publicKey }],
+      receivers,
     };
     const ports = {
       segments,

@@ -113,10 +113,13 @@ test('a short silence is acknowledged, a long one is a stall', (t) => {
   t.deepEqual(play(stalled.state, [{ type: 'ticked' }], 101 + STALL_MS).effects, []);
 });
 
-test('parts of the list put the stall off, too', (t) => {
-  const part = play(begun.state, [{ type: 'partArrived' }], 1500).state;
+test('parts of the list and chunks of an older want put the stall off', (t) => {
+  const part = play(begun.state, [{ type: 'heard' }], 1500).state;
   t.deepEqual(play(part, [{ type: 'ticked' }], STALL_MS).effects, []);
   t.deepEqual(play(part, [{ type: 'ticked' }], 1500 + STALL_MS).effects, ['want']);
+  const stale = play(filling, [{ type: 'heard' }], 1500).state;
+  t.deepEqual(play(stale, [{ type: 'ticked' }], STALL_MS).effects, []);
+  t.is(stale.seen, 0);
 });
 
 test('a device that answers with nothing useful is given up', (t) => {
