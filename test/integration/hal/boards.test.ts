@@ -89,15 +89,21 @@ for (const name of BOARDS) {
   });
 }
 
+/** As much of a JSON Schema as is walked here. */
+interface JsonSchema {
+  readonly properties?: Record<string, JsonSchema>;
+}
+
 test('board/README.md explains every key of a board file', async (t) => {
   const readme = await readFile('board/README.md', 'utf8');
   const unexplained: string[] = [];
-  const walk = (schema: Record<string, unknown>, prefix: string): void => {
-    const properties = (schema['properties'] ?? {}) as Record<string, Record<string, unknown>>;
+  const propertiesOf = (schema: JsonSchema): Record<string, JsonSchema> => schema.properties ?? {};
+  const walk = (schema: JsonSchema, prefix: string): void => {
+    const properties = propertiesOf(schema);
     for (const [key, property] of Object.entries(properties)) {
       if (!readme.includes(`\`${prefix}${key}\``)) unexplained.push(`${prefix}${key}`);
       // The keys of a line are the same for every role and explained once.
-      const isLine = 'activeLow' in (property['properties'] ?? {});
+      const isLine = 'activeLow' in propertiesOf(property);
       walk(property, isLine ? '' : `${prefix}${key}.`);
     }
   };
