@@ -79,17 +79,25 @@ export interface SegmentClosing {
 }
 
 export interface OpenSegment {
-  /** Resolves when the fragment is written and a signed head over all but the newest 64 KiB of it is durable. */
+  /**
+   * Resolves when the fragment is written and a signed head over all but the newest 64 KiB of it is durable. Calls may
+   * overlap: fragments keep their order, and neighbours may become durable together.
+   */
   append(fragment: PlacedFragment): Promise<void>;
   /** Writes the final chunk, the sealed metadata and the signed manifest; the segment is immutable afterwards. */
   seal(closing: SegmentClosing): Promise<void>;
+  /** Gives the segment up as a power cut would: nothing more is written, recovery seals it at the next start. */
+  abandon(): Promise<void>;
 }
 
 /** What capture needs from storage. Storage satisfies it by shape; it does not import this file. */
 export interface RecordingSink {
   /** The number of a new recording, never given twice in this boot. */
   beginRecording(): Promise<number>;
-  /** Rejects with `storage/disk-full` when there is no room for a segment. */
+  /**
+   * Rejects with `storage/disk-full` when there is no room for a segment. The segment before it may still be open, so
+   * that it can be sealed as the last one in that case; seals are asked for in the order of the segments.
+   */
   openSegment(opening: SegmentOpening): Promise<OpenSegment>;
 }
 
@@ -105,7 +113,9 @@ export type PressOutcome =
   | 'started'
   | 'mark'
   | 'stopped'
+  /** A press that came to nothing: there was nothing to mark or to stop. */
   | 'held'
+  /** The end of a press, which was decided by itself. */
   | 'released'
   | 'bounce'
   | 'refused-no-video'

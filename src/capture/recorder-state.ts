@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.js';
 import type { PressOutcome, RecorderMode } from './ports.js';
 
 /** What the recorder knows that decides what a press does. Starts with `startingRecorder`. */
@@ -33,11 +34,11 @@ export type RecorderEvent =
   | {
       readonly type: 'beginFailed';
       readonly press: number;
-      readonly code: string;
+      readonly code: ErrorCode;
       readonly detail: string;
     }
   | { readonly type: 'postEventOver' }
-  | { readonly type: 'storageFailed'; readonly code: string; readonly detail: string }
+  | { readonly type: 'storageFailed'; readonly code: ErrorCode; readonly detail: string }
   | { readonly type: 'storageOk' }
   | { readonly type: 'close' };
 
@@ -53,7 +54,7 @@ export type RecorderEffect =
   | { readonly type: 'decide'; readonly edge: number; readonly outcome: PressOutcome }
   | { readonly type: 'signal'; readonly kind: 'started' | 'marked' | 'stopped' | 'refused' }
   | { readonly type: 'mode'; readonly mode: RecorderMode; readonly reason: string }
-  | { readonly type: 'fault'; readonly code: string; readonly detail: string };
+  | { readonly type: 'fault'; readonly code: ErrorCode; readonly detail: string };
 
 export interface RecorderStep {
   readonly state: RecorderState;
@@ -170,7 +171,7 @@ function onPressEnd(
 
 function onStorageFailed(
   state: RecorderState,
-  event: { readonly code: string; readonly detail: string },
+  event: { readonly code: ErrorCode; readonly detail: string },
 ): RecorderStep {
   const failed: RecorderState = { ...state, activity: 'none', storage: 'failed' };
   if (state.activity === 'none') return { state: failed, effects: [faultOf(event)] };
@@ -216,7 +217,7 @@ const marked = (press: number): RecorderEffect[] => [
   { type: 'signal', kind: 'marked' },
 ];
 
-const faultOf = ({ code, detail }: { code: string; detail: string }): RecorderEffect => ({
+const faultOf = ({ code, detail }: { code: ErrorCode; detail: string }): RecorderEffect => ({
   type: 'fault',
   code,
   detail,

@@ -12,6 +12,8 @@ import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './s
 export interface StoredSegment {
   append(piece: MediaPiece): Promise<void>;
   seal(ending: SegmentEnding): Promise<void>;
+  /** Writes nothing more; recovery seals the segment at the next start. */
+  abandon(): Promise<void>;
 }
 
 /**
@@ -61,6 +63,7 @@ export class RecordingStore {
     return {
       append: (piece) => writer.append(piece),
       seal: (ending) => this.#seal(facts.rec, writer, ending),
+      abandon: () => writer.abandon(),
     };
   }
 

@@ -1,0 +1,66 @@
+import type { Clock } from '../clock.js';
+import type { VideoSource } from '../hal/ports/video.js';
+import type { Logger } from '../log.js';
+import type { Indicator, Journal, PreEventFacts, RecorderMode, RecordingSink } from './ports.js';
+import type { StartStep } from './recordings.js';
+
+export interface RecorderPorts {
+  readonly clock: Clock;
+  readonly video: VideoSource;
+  readonly sink: RecordingSink;
+  readonly journal: Journal;
+  readonly indicator: Indicator;
+  readonly log: Logger;
+}
+
+export interface RecorderSettings {
+  /** Launch line of the pipeline. */
+  readonly launch: string;
+  readonly preEventMs: number;
+  /** A recording goes on for this long after its stop; 0 for not at all. */
+  readonly postEventMs: number;
+  readonly segmentMs: number;
+  readonly debounceIntervalMs: number;
+  /** Limit of the pre-event buffer in memory. */
+  readonly bufferBytesMax: number;
+  /** Limit of what waits for the card, the whole buffer at a press included: see `queueBytesFor`. */
+  readonly queueBytesMax: number;
+}
+
+/** What happens, for who shows or measures it. Listeners only take note; what they throw is logged. */
+export interface RecorderListener {
+  modeChanged?(mode: RecorderMode): void;
+  recordingStarted?(facts: { readonly rec: number; readonly preEvent: PreEventFacts }): void;
+  /** Milliseconds from the press edge to a step of the recording that it started. */
+  reached?(step: StartStep, rec: number, latencyMs: number): void;
+  segmentSealed?(segment: { readonly rec: number; readonly seq: number }): void;
+  /** All segments are sealed. Not called for a recording that failed. */
+  recordingStopped?(facts: { readonly rec: number; readonly durationMs: number }): void;
+}
+
+/** What the camera is doing now. */
+export interface RecorderStatus {
+  readonly mode: RecorderMode;
+  /** Number of the recording that is running. */
+  readonly rec: number | null;
+  readonly recordingMs: number;
+  readonly bufferedMs: number;
+  readonly bufferedBytes: number;
+  /** Bytes that the storage has not answered for. */
+  readonly waitingBytes: number;
+  /** Access units since the start of the process. */
+  readonly frames: number;
+  /** Lives of the encoder so far; more than 1 means restarts. */
+  readonly runs: number;
+  readonly isDurable: boolean;
+  /** Since the last durable write of the running recording. */
+  readonly lastDurableMsAgo: number | null;
+}
+
+/** A card that stops answering for this long loses nothing: SD cards pause for seconds when they erase. */
+const CARD_PAUSE_MS = 30_000;
+/** Peaks of an encoder at constant bit rate over such a time. */
+const PEAK_FACTOR = 1.5;
+/** Enough for the whole pre-event buffer and a pause of the card. */
+export const queueBytesFor = (bufferBytesMax: number, bitrateKbps: number): number =>
+  bufferBytesMax + Math.ceil((CARD_PAUSE_MS * bitrateKbps * PEAK_FACTOR) / 8);

@@ -1,0 +1,211 @@
+import type { Clock } from '../clock.js';
+import { hasErrorCode } from '../errors.js';
+import { ticksToMs, type MonotonicMs } from '../units.js';
+import { bytesOfFragment } from './fragments.js';
+import type {
+  Fragment,
+  Mark,
+  OpenSegment,
+  PreEventFacts,
+  RecordingSink,
+  SegmentEnd,
+} from './ports.js';
+import { emptyRecording, placeFragment, type Placement, type SegmenterState } from './segmenter.js';
+import type { WriteBudget } from './write-budget.js';
+
+export interface WriterOptions {
+  readonly rec: number;
+  readonly preEvent: PreEventFacts;
+  readonly segmentMs: number;
+}
+
+export interface WriterEvents {
+  /** The first call to the storage for a fragment is made now. */
+  appending(): void;
+  /** One more fragment is durable; `fragments` counts them. */
+  durable(fragments: number): void;
+  sealed(seq: number): void;
+  /** Pictures are missing between two fragments of one run. */
+  hole(gapMs: number): void;
+  /** The storage failed; nothing more is written. At most once. */
+  failed(error: unknown): void;
+}
+
+interface Open {
+  readonly segment: OpenSegment;
+  readonly seq: number;
+}
+
+/**
+ * Writes one recording: places its fragments, opens and seals its segments.
+ *
+ * INVARIANTS
+ * 1. Fragments reach the storage in the order of `add`, each once, or the recording has failed.
+ * 2. The next segment is open before the one before it is sealed, so that a full card can still say which one is the
+ *    last; seals are asked for in the order of the segments.
+ * 3. What waits is counted in the budget, from `add` until the storage has answered.
+ */
+export class RecordingWriter {
+  readonly rec: number;
+  readonly #clock: Clock;
+  readonly #sink: RecordingSink;
+  readonly #budget: WriteBudget;
+  readonly #options: WriterOptions;
+  readonly #events: WriterEvents;
+  #place: SegmenterState = emptyRecording;
+  #work: Promise<void> = Promise.resolve();
+  readonly #pending = new Set<Promise<void>>();
+  #open: Open | undefined;
+  #marks: Mark[] = [];
+  #durable = 0;
+  #hasFailed = false;
+  #isOver = false;
+
+  constructor(
+    clock: Clock,
+    sink: RecordingSink,
+    budget: WriteBudget,
+    options: WriterOptions,
+    events: WriterEvents,
+  ) {
+    this.rec = options.rec;
+    this.#clock = clock;
+    this.#sink = sink;
+    this.#budget = budget;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** From the start of the recording to the end of the newest fragment added, gaps included. */
+  get durationMs(): number {
+    return ticksToMs(this.#place.timeline90k);
+  }
+
+  /** Where the moment `at` falls in the recording, to one frame; what was added up to then is the measure. */
+  mediaMsAt(at: MonotonicMs): number {
+    const sinceMs = at - (this.#place.newest?.arrivedAt ?? at);
+    return Math.max(0, Math.round(this.durationMs + sinceMs));
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /**
+   * Gives the fragment its place now and writes it after those before it. Returns false when it was refused because too
+   * much waits for the card.
+   */
+  add(fragment: Fragment): boolean {
+    if (this.#hasFailed || this.#isOver) return true;
+    const bytes = bytesOfFragment(fragment);
+    if (!this.#budget.take(bytes)) return false;
+    const before = this.#place;
+    const { state, placement } = placeFragment(before, fragment, this.#options.segmentMs);
+    this.#place = state;
+    const gapMs = placement.opening?.gapBeforeMs ?? 0;
+    if (gapMs > 0 && before.newest?.run === fragment.run) this.#events.hole(gapMs);
+    this.#enqueue(() => this.#write(placement, bytes, gapMs > 0 ? 'stall' : 'normal'));
+    return true;
+  }
+
+  /** The mark goes into the metadata of the segment that is open when its turn comes. */
+  mark(mark: Mark): void {
+    this.#enqueue(() => {
+      this.#marks.push(mark);
+      return Promise.resolve();
+    });
+  }
+
+  /** No fragment follows: seals the last segment. Resolves when all is sealed or the recording has failed. */
+  async finish(end: SegmentEnd = 'normal'): Promise<void> {
+    this.#isOver = true;
+    this.#enqueue(() => {
+      this.#seal(end, true);
+      return Promise.resolve();
+    });
+    await this.settled();
+  }
+
+  /** Writes nothing more, and gives the open segment up for recovery. Says nothing. */
+  abandon(): void {
+    this.#fail(undefined);
+  }
+
+  /** Resolves when everything asked for so far is written, or given up. */
+  async settled(): Promise<void> {
+    await this.#work;
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  #enqueue(job: () => Promise<void>): void {
+    this.#work = this.#work.then(job).catch((error: unknown) => {
+      this.#fail(error);
+    });
+  }
+
+  async #write(placement: Placement, bytes: number, endOfLast: SegmentEnd): Promise<void> {
+    let appended = Promise.resolve();
+    try {
+      if (placement.opening && !this.#hasFailed) await this.#rotate(placement.opening, endOfLast);
+      if (this.#open && !this.#hasFailed) {
+        this.#events.appending();
+        appended = this.#open.segment.append(placement.placed).then(() => {
+          this.#durable += 1;
+          this.#events.durable(this.#durable);
+        });
+      }
+    } finally {
+      // Not awaited: the storage keeps the order and makes neighbours durable together.
+      this.#track(
+        appended.finally(() => {
+          this.#budget.giveBack(bytes);
+        }),
+      );
+    }
+    await this.#clock.nextTurn();
+  }
+
+  async #rotate(opening: NonNullable<Placement['opening']>, endOfLast: SegmentEnd): Promise<void> {
+    const { rec, preEvent } = this.#options;
+    const facts = opening.seq === 0 ? { ...opening, rec, preEvent } : { ...opening, rec };
+    try {
+      const segment = await this.#sink.openSegment(facts);
+      this.#seal(endOfLast, false);
+      this.#open = { segment, seq: opening.seq };
+    } catch (error) {
+      if (hasErrorCode(error, 'storage/disk-full')) this.#seal('storage-full', true);
+      throw error;
+    }
+  }
+
+  #seal(end: SegmentEnd, isLast: boolean): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    const marks = this.#marks;
+    this.#marks = [];
+    this.#track(
+      open.segment.seal({ end, isLast, marks }).then(() => {
+        this.#events.sealed(open.seq);
+      }),
+    );
+  }
+
+  #track(promise: Promise<void>): void {
+    const tracked = promise
+      .catch((error: unknown) => {
+        this.#fail(error);
+      })
+      .finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const { segment } = this.#open ?? {};
+    this.#open = undefined;
+    if (segment) this.#track(segment.abandon());
+    if (error !== undefined) this.#events.failed(error);
+  }
+}

@@ -1,0 +1,206 @@
+import type { Clock } from '../clock.js';
+import type { MonotonicMs } from '../units.js';
+import { DURABLE_MS_MAX } from './indicator.js';
+import type { Fragment, Mark, RecordingSink } from './ports.js';
+import type { PreEvent } from './pre-event-buffer.js';
+import { RecordingWriter } from './recording-writer.js';
+import { WriteBudget } from './write-budget.js';
+
+/** First call to the storage; first fragment durable; all that the pre-event buffer held durable. */
+export type StartStep = 'first-append' | 'first-durable' | 'pre-event-durable';
+
+export interface RecordingsEvents {
+  /** Milliseconds from the press edge to a step of the recording that it started. */
+  reached(step: StartStep, rec: number, latencyMs: number): void;
+  sealed(rec: number, seq: number): void;
+  /** All segments are sealed. Not called for a recording that failed. */
+  stopped(rec: number, durationMs: number): void;
+  /** The storage failed it. `isActive`: it was the running one and not one that was ending. */
+  failed(rec: number, error: unknown, isActive: boolean): void;
+  /** Too much waits for the card: fragments are refused from now on, until half of it is written. */
+  queueFull(): void;
+  /** Pictures of one run are missing in it. */
+  hole(rec: number, gapMs: number): void;
+}
+
+/** What a recording begins with. */
+export interface RecordingStart {
+  readonly rec: number;
+  readonly segmentMs: number;
+  readonly preEvent: PreEvent;
+  /** Fragments finished since the press. */
+  readonly later: readonly Fragment[];
+  readonly pressedAt: MonotonicMs;
+}
+
+interface Running {
+  readonly writer: RecordingWriter;
+  readonly startedAt: MonotonicMs;
+  lastDurableAt: MonotonicMs | undefined;
+}
+
+/** A recording that ends with the GOP `untilGop`. */
+interface Finishing {
+  readonly running: Running;
+  readonly untilGop: number;
+}
+
+/**
+ * The running recording, and those that still wait for their last GOP or for the card.
+ *
+ * INVARIANTS
+ * 1. At most one recording is active. One that was stopped takes fragments up to the GOP of its stop and is sealed then.
+ * 2. All of them together let no more wait for the card than the limit.
+ */
+export class Recordings {
+  readonly #clock: Clock;
+  readonly #sink: RecordingSink;
+  readonly #events: RecordingsEvents;
+  readonly #budget: WriteBudget;
+  readonly #finishing = new Set<Finishing>();
+  readonly #sealing = new Set<Promise<void>>();
+  #active: Running | undefined;
+  #wasFull = false;
+
+  constructor(clock: Clock, sink: RecordingSink, queueBytesMax: number, events: RecordingsEvents) {
+    this.#clock = clock;
+    this.#sink = sink;
+    this.#events = events;
+    this.#budget = new WriteBudget(queueBytesMax);
+  }
+
+  get active(): { readonly rec: number; readonly startedAt: MonotonicMs } | undefined {
+    return this.#active && { rec: this.#active.writer.rec, startedAt: this.#active.startedAt };
+  }
+
+  get waitingBytes(): number {
+    return this.#budget.waiting;
+  }
+
+  /** The newest durable write of the active recording. */
+  get lastDurableAt(): MonotonicMs | undefined {
+    return this.#active?.lastDurableAt;
+  }
+
+  /** Whether the active recording has become durable lately. */
+  get isDurable(): boolean {
+    const at = this.#active?.lastDurableAt;
+    return at !== undefined && this.#clock.monotonicMs() - at < DURABLE_MS_MAX;
+  }
+
+  /** Whether something has waited for the card for so long that a wearer must know. */
+  get isCardSlow(): boolean {
+    if (this.#active === undefined || this.#budget.waiting === 0) return false;
+    const since = this.#active.lastDurableAt ?? this.#active.startedAt;
+    return this.#clock.monotonicMs() - since >= DURABLE_MS_MAX;
+  }
+
+  /** Media time in the active recording that the moment `at` falls on; 0 without one. */
+  mediaMsAt(at: MonotonicMs): number {
+    return this.#active?.writer.mediaMsAt(at) ?? 0;
+  }
+
+  /** Makes a recording the active one and writes what the press fixed. */
+  begin(start: RecordingStart): void {
+    const { rec, preEvent, later, pressedAt } = start;
+    const { askedMs, gotMs, reason } = preEvent;
+    const running: Running = {
+      startedAt: this.#clock.monotonicMs(),
+      lastDurableAt: undefined,
+      writer: new RecordingWriter(
+        this.#clock,
+        this.#sink,
+        this.#budget,
+        { rec, segmentMs: start.segmentMs, preEvent: { askedMs, gotMs, reason } },
+        {
+          appending: once(() => {
+            this.#reach('first-append', rec, pressedAt);
+          }),
+          durable: (fragments) => {
+            running.lastDurableAt = this.#clock.monotonicMs();
+            if (fragments === 1) this.#reach('first-durable', rec, pressedAt);
+            if (fragments === preEvent.fragments.length) {
+              this.#reach('pre-event-durable', rec, pressedAt);
+            }
+          },
+          sealed: (seq) => {
+            this.#events.sealed(rec, seq);
+          },
+          hole: (gapMs) => {
+            this.#events.hole(rec, gapMs);
+          },
+          failed: (error) => {
+            this.#events.failed(rec, error, running === this.#active);
+          },
+        },
+      ),
+    };
+    this.#active = running;
+    for (const fragment of [...preEvent.fragments, ...later]) this.#add(running, fragment);
+  }
+
+  /** `gop` is the number of the fragment's GOP. */
+  add(fragment: Fragment, gop: number): void {
+    if (this.#active) this.#add(this.#active, fragment);
+    for (const finishing of this.#finishing) {
+      this.#add(finishing.running, fragment);
+      if (gop >= finishing.untilGop) this.#finish(finishing);
+    }
+  }
+
+  mark(mark: Mark): void {
+    this.#active?.writer.mark(mark);
+  }
+
+  /** The active recording ends with the GOP given, or with what it has when no GOP is open. */
+  stop(untilGop: number | undefined): void {
+    const running = this.#active;
+    if (running === undefined) return;
+    this.#active = undefined;
+    const finishing = { running, untilGop: untilGop ?? 0 };
+    this.#finishing.add(finishing);
+    if (untilGop === undefined) this.#finish(finishing);
+  }
+
+  /** Gives the active recording up; recovery seals it. */
+  abandon(): void {
+    this.#active?.writer.abandon();
+    this.#active = undefined;
+  }
+
+  /** Ends whatever still waits for a GOP; resolves when every recording that was stopped is sealed or has failed. */
+  async finishAll(): Promise<void> {
+    for (const finishing of this.#finishing) this.#finish(finishing);
+    while (this.#sealing.size > 0) await Promise.all(this.#sealing);
+  }
+
+  #add({ writer }: Running, fragment: Fragment): void {
+    const isRefused = !writer.add(fragment);
+    if (isRefused && !this.#wasFull) this.#events.queueFull();
+    this.#wasFull = isRefused;
+  }
+
+  #reach(step: StartStep, rec: number, pressedAt: MonotonicMs): void {
+    this.#events.reached(step, rec, this.#clock.monotonicMs() - pressedAt);
+  }
+
+  #finish(finishing: Finishing): void {
+    this.#finishing.delete(finishing);
+    const { writer } = finishing.running;
+    const sealing = writer
+      .finish()
+      .then(() => {
+        if (!writer.hasFailed) this.#events.stopped(writer.rec, writer.durationMs);
+      })
+      .finally(() => this.#sealing.delete(sealing));
+    this.#sealing.add(sealing);
+  }
+}
+
+function once(callback: () => void): () => void {
+  let isCalled = false;
+  return () => {
+    if (!isCalled) callback();
+    isCalled = true;
+  };
+}

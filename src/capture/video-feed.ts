@@ -1,0 +1,237 @@
+import type { Cancel, Clock } from '../clock.js';
+import { CameraError, isCameraError, messageOf } from '../errors.js';
+import type { RunEnd, VideoRun, VideoSource } from '../hal/ports/video.js';
+import { ticksToMs, type MonotonicMs } from '../units.js';
+import { GdpReader, type AccessUnit } from './gdp-reader.js';
+import { GopFragmenter, type OpenGop } from './gop-fragmenter.js';
+import { muxGop } from './mp4.js';
+import type { Fragment } from './ports.js';
+import type { MediaPosition } from './pre-event-buffer.js';
+import {
+  beginWatch,
+  nextTick,
+  stepWatch,
+  type WatchEffect,
+  type WatchEvent,
+  type WatchState,
+} from './video-watch.js';
+
+export interface VideoFeedEvents {
+  /** Every GOP, in order; `gop` counts them over all runs. */
+  fragment(fragment: Fragment, gop: number): void;
+  /** Pictures are there; there are none; quick restarts have not helped. */
+  up(): void;
+  lost(cause: string): void;
+  failed(cause: string): void;
+  /** The first picture after a run ended: how long there was none, and why. */
+  gap(gapMs: number, cause: string): void;
+  /** `capture/gop-too-long`, `capture/malformed-stream` or `internal/bug`. */
+  fault(error: CameraError): void;
+}
+
+/** One run as long as its bytes count. */
+interface LiveRun {
+  readonly number: number;
+  readonly reader: GdpReader;
+  handle: VideoRun | undefined;
+  /** False after bytes that are no stream of ours: what follows them is ignored. */
+  isReadable: boolean;
+  /** Why the feed killed it. */
+  killCause: string | undefined;
+  frames: number;
+}
+
+/**
+ * Keeps the encoder alive and turns what it sends into fragments.
+ *
+ * INVARIANTS
+ * 1. One run at a time; the next starts only after the end of the one before.
+ * 2. A stream that cannot be read, a stall and a crash all end in a new run; no error of a run leaves this class but as
+ *    an event.
+ * 3. Bytes are read where they arrive; nothing waits here.
+ */
+export class VideoFeed {
+  readonly #clock: Clock;
+  readonly #source: VideoSource;
+  readonly #launch: string;
+  readonly #events: VideoFeedEvents;
+  readonly #fragmenter: GopFragmenter;
+  #watch: WatchState;
+  #timer: { readonly due: number; readonly cancel: Cancel } | undefined;
+  #run: LiveRun | undefined;
+  #runs = 0;
+  #frames = 0;
+  #lastUnit: { readonly at: MonotonicMs; readonly durationMs: number } | undefined;
+  #gapCause: string | undefined;
+
+  constructor(clock: Clock, source: VideoSource, launch: string, events: VideoFeedEvents) {
+    this.#clock = clock;
+    this.#source = source;
+    this.#launch = launch;
+    this.#events = events;
+    this.#watch = beginWatch(clock.monotonicMs());
+    this.#fragmenter = new GopFragmenter(muxGop, {
+      fragment: (fragment, gop) => {
+        events.fragment(fragment, gop);
+      },
+      fault: (error) => {
+        events.fault(error);
+      },
+    });
+  }
+
+  /** Starts the first run in the next turn. */
+  start(): void {
+    this.#arm();
+  }
+
+  /** Ends the run, killing it after `deadlineMs`; its last GOP has left as a fragment when this resolves. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#step({ type: 'off' });
+    this.#timer?.cancel();
+    await this.#run?.handle?.stop(deadlineMs);
+    await this.#fragmenter.settled();
+  }
+
+  /** Runs started so far, which is also the number of the newest. */
+  get runs(): number {
+    return this.#runs;
+  }
+
+  /** Access units received so far. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  get openGop(): OpenGop | undefined {
+    return this.#fragmenter.open;
+  }
+
+  /** Where a press at this moment goes back from. */
+  position(): MediaPosition {
+    const at = this.#clock.monotonicMs();
+    const open = this.#fragmenter.open;
+    const isSilent = open === undefined || this.#watch.isLost;
+    const silentMs = isSilent && this.#lastUnit ? Math.max(0, at - this.#lastUnit.at) : 0;
+    return { at, open, silentMs };
+  }
+
+  #step(event: WatchEvent): void {
+    const step = stepWatch(this.#watch, event, this.#clock.monotonicMs());
+    this.#watch = step.state;
+    for (const effect of step.effects) this.#do(effect);
+    this.#arm();
+  }
+
+  #do(effect: WatchEffect): void {
+    switch (effect.type) {
+      case 'start':
+        this.#startRun();
+        return;
+      case 'kill':
+        this.#kill(effect.cause);
+        return;
+      case 'up':
+        this.#events.up();
+        return;
+      case 'lost':
+        this.#events.lost(effect.cause);
+        return;
+      case 'failed':
+        this.#events.failed(effect.cause);
+    }
+  }
+
+  /** A timer that fires too early only looks again, so it is not moved with every picture. */
+  #arm(): void {
+    const due = nextTick(this.#watch);
+    if (due === undefined || (this.#timer && this.#timer.due <= due)) return;
+    this.#timer?.cancel();
+    const delayMs = Math.max(0, due - this.#clock.monotonicMs());
+    const cancel = this.#clock.after(delayMs, () => void this.#tick());
+    this.#timer = { due, cancel };
+  }
+
+  /** After a pause of the process, bytes that wait in the pipe have their turn before silence is judged. */
+  async #tick(): Promise<void> {
+    await this.#clock.nextTurn();
+    this.#timer = undefined;
+    this.#step({ type: 'tick' });
+  }
+
+  #startRun(): void {
+    this.#runs += 1;
+    const run: LiveRun = {
+      number: this.#runs,
+      reader: new GdpReader(),
+      handle: undefined,
+      isReadable: true,
+      killCause: undefined,
+      frames: 0,
+    };
+    this.#run = run;
+    this.#fragmenter.startRun(run.number);
+    try {
+      run.handle = this.#source.startRun(this.#launch, {
+        bytes: (chunk) => {
+          this.#onBytes(run, chunk);
+        },
+        ended: (end) => {
+          this.#onEnded(run, end);
+        },
+      });
+    } catch (error) {
+      this.#clock.after(0, () => {
+        this.#onEnded(run, { reason: 'failed', detail: messageOf(error) });
+      });
+    }
+  }
+
+  #onBytes(run: LiveRun, chunk: Buffer): void {
+    if (run !== this.#run || !run.isReadable) return;
+    try {
+      for (const item of run.reader.push(chunk)) {
+        if (item.type === 'format') this.#fragmenter.setFormat(item.format);
+        else this.#onUnit(run, item.unit);
+      }
+    } catch (cause) {
+      const error = isCameraError(cause)
+        ? cause
+        : new CameraError('internal/bug', messageOf(cause), { cause });
+      this.#events.fault(error);
+      run.isReadable = false;
+      this.#kill(`${error.code}: ${error.message}`);
+    }
+  }
+
+  #onUnit(run: LiveRun, unit: AccessUnit): void {
+    const at = this.#clock.monotonicMs();
+    this.#fragmenter.push(unit, at);
+    const isRunning = this.#fragmenter.open !== undefined;
+    if (isRunning && this.#gapCause !== undefined && this.#lastUnit) {
+      const endedAt = this.#lastUnit.at + this.#lastUnit.durationMs;
+      this.#events.gap(Math.max(0, Math.round(at - endedAt)), this.#gapCause);
+      this.#gapCause = undefined;
+    }
+    run.frames += 1;
+    this.#frames += 1;
+    this.#lastUnit = { at, durationMs: ticksToMs(unit.duration90k) };
+    this.#step({ type: 'unit' });
+  }
+
+  #kill(cause: string): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    run.killCause ??= cause;
+    run.handle?.kill();
+  }
+
+  #onEnded(run: LiveRun, end: RunEnd): void {
+    if (run !== this.#run) return;
+    this.#run = undefined;
+    this.#fragmenter.endRun();
+    const cause = run.killCause ?? end.detail;
+    if (run.frames > 0) this.#gapCause = cause;
+    this.#step({ type: 'ended', cause });
+  }
+}
