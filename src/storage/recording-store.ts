@@ -32,6 +32,8 @@ export class RecordingStore {
   readonly #onSealed: (segment: SealedSegment) => void;
   /** The newest manifest of each recording still being written: its digest, when it is sealed. */
   readonly #chains = new Map<number, Promise<string>>();
+  readonly #open = new Set<SegmentWriter>();
+  readonly #sealing = new Set<Promise<unknown>>();
 
   constructor(
     ctx: BootContext,
@@ -58,10 +60,26 @@ export class RecordingStore {
    */
   async openSegment(facts: SegmentFacts): Promise<StoredSegment> {
     const writer = await SegmentWriter.open(this.#ctx, facts);
+    this.#open.add(writer);
     return {
       append: (piece) => writer.append(piece),
-      seal: (ending) => this.#seal(facts.rec, writer, ending),
+      seal: async (ending) => {
+        const sealing = this.#seal(facts.rec, writer, ending);
+        this.#sealing.add(sealing);
+        try {
+          await sealing;
+        } finally {
+          this.#sealing.delete(sealing);
+          this.#open.delete(writer);
+        }
+      },
     };
+  }
+
+  /** Waits for the seals under way, then gives up every segment that is still open: recovery seals it. Never rejects. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#sealing);
+    await Promise.allSettled([...this.#open].map((writer) => writer.abandon()));
   }
 
   async #requireSpace(): Promise<void> {
