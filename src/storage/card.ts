@@ -1,21 +1,20 @@
 import type { Clock } from '../clock.js';
 import type { AgeRecipient } from '../evidence/age-recipients.js';
-import { formatEnvelopeFile } from '../evidence/dsse.js';
+import { formatEnvelopeFile, payloadDigest } from '../evidence/dsse.js';
 import { sealSessionKey } from '../evidence/session-key.js';
-import { payloadDigest } from '../evidence/dsse.js';
 import type { Signer } from '../evidence/signer.js';
-import { hasErrorCode } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import type { Logger } from '../log.js';
 import type { BootContext } from './boot.js';
+import { BootMemory, highestBootOn } from './boot-number.js';
+import { openCardDatabase } from './card-database.js';
 import { Catalog } from './catalog.js';
 import type { CatalogTotals } from './catalog.js';
-import { openDatabase } from './database.js';
 import type { Database } from './database.js';
-import { DeviceLog } from './device-log.js';
+import { DeviceLog, entryWords } from './device-log.js';
 import { Journal } from './journal.js';
 import { makeSessionSigner, spkiOf } from './keys.js';
-import { CardLayout, parseCounter } from './layout.js';
+import { CardLayout } from './layout.js';
 import { Outgoing } from './outgoing.js';
 import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
@@ -30,6 +29,11 @@ export interface CardOptions {
   readonly recipients: readonly AgeRecipient[];
   readonly configDigest: string;
   readonly firmwareDigest: string;
+  /**
+   * File on internal storage that remembers the number of the newest boot. Without it a new card starts from 1 again,
+   * and a receiver refuses segments whose names it has seen.
+   */
+  readonly bootFile?: string;
   /** A recording starts only above this much free space. */
   readonly reserveBytes: number;
   readonly onSealed: (segment: SealedSegment) => void;
@@ -52,108 +56,112 @@ export interface Card {
   readonly recovered: Promise<RecoverySummary>;
   totals(): CatalogTotals;
   freeBytes(): Promise<number>;
-  /** Waits for the log, destroys the session key and closes the database. */
+  /**
+   * Waits for seals, recovery and the log, gives up segments that are still open, destroys the session key and closes
+   * the database.
+   */
   close(): Promise<void>;
 }
 
 /**
  * Opens the card for a new boot: boot number, session key and its certificate, first log entries, then recovery in the
- * background. Rejects with the errors of the file system; a damaged database goes to quarantine and a new one is made
- * from the files.
+ * background. Rejects with the errors of the file system and of the database, everything closed again; a damaged
+ * database goes to quarantine and a new one is made from the files.
  */
 export async function openCard(services: CardServices, options: CardOptions): Promise<Card> {
-  const { fs, clock, log } = services;
+  const { fs } = services;
   const layout = new CardLayout(options.card);
   await fs.makeDirectory(layout.evidence);
-  const { db, damaged } = await openOrReplace(fs, layout);
-  const catalog = new Catalog(db);
-  const boot = catalog.beginBoot(await highestBoot(fs, layout));
+  const { db, damaged } = await openCardDatabase(fs, layout);
+  const faults = damaged.map((file) => `the database was damaged: ${file}`);
   const signer = makeSessionSigner();
-  const identity = { ...options, boot, signer };
-  const ctx: BootContext = { identity, fs, layout, clock, log };
-  const entries = new DeviceLog(db, identity, clock);
-  await beginBoot(ctx, options, entries);
-  if (damaged !== undefined) {
-    const detail = `the database was damaged and is now ${damaged}`;
-    await entries.append({ type: 'fault', code: 'storage/corrupt', detail });
+  try {
+    const boot = await takeBootNumber(fs, layout, db, options.bootFile, faults);
+    const { device, recipients, configDigest, firmwareDigest } = options;
+    const identity = { device, boot, signer, recipients, configDigest, firmwareDigest };
+    const ctx: BootContext = { ...services, identity, layout };
+    const entries = new DeviceLog(db, identity, services.clock);
+    await beginBoot(ctx, options.deviceKey, entries);
+    for (const fault of faults) {
+      const detail = entryWords(fault);
+      await entries.append({ type: 'fault', code: 'storage/corrupt', detail });
+    }
+    return cardOf(ctx, options, db, entries);
+  } catch (error) {
+    signer.destroy();
+    db.close();
+    throw error;
   }
-  const recovery = new Recovery(ctx, catalog, entries, options.deviceKey.publicKey);
-  const recovered = recovery.run();
+}
+
+/** Starts recovery and puts the parts together. */
+function cardOf(ctx: BootContext, options: CardOptions, db: Database, entries: DeviceLog): Card {
+  const { identity, fs, layout, log } = ctx;
+  const catalog = new Catalog(db);
+  const recovered = new Recovery(ctx, catalog, entries, options.deviceKey.publicKey).run();
   // Whoever awaits it sees the failure; nobody having to must not end the process.
   recovered.catch((error: unknown) => {
     log.error({ error }, 'recovery failed');
   });
+  const recordings = new RecordingStore(ctx, catalog, entries, options);
   return {
-    boot,
-    sessionKeyId: signer.keyId,
-    recordings: new RecordingStore(ctx, catalog, entries, options),
+    boot: identity.boot,
+    sessionKeyId: identity.signer.keyId,
+    recordings,
     journal: new Journal(entries),
     outgoing: new Outgoing(fs, layout, catalog, entries),
     recovered,
     totals: () => catalog.totals(),
     freeBytes: () => fs.freeBytes(layout.root),
     close: async () => {
+      await recordings.close();
       await Promise.allSettled([recovered]);
       await entries.settled();
-      signer.destroy();
+      identity.signer.destroy();
       db.close();
     },
   };
 }
 
-async function highestBoot(fs: FileSystem, layout: CardLayout): Promise<number> {
-  const boots = (await fs.list(layout.evidence)).map(({ name }) => parseCounter(name) ?? 0);
-  return Math.max(0, ...boots);
-}
-
-/** A damaged database is evidence too: it is moved aside, never repaired in place. */
-async function openOrReplace(
+/** The next boot number, durable in the database and in `bootFile`. A damaged `bootFile` is added to `faults`. */
+async function takeBootNumber(
   fs: FileSystem,
   layout: CardLayout,
-): Promise<{ db: Database; damaged?: string }> {
-  try {
-    return { db: openDatabase(layout.database) };
-  } catch (error) {
-    if (!hasErrorCode(error, 'storage/corrupt')) throw error;
-    await fs.makeDirectory(layout.quarantine);
-    let target = `${layout.quarantine}/lapel.db`;
-    for (let n = 1; await fs.exists(target); n += 1) target = `${layout.quarantine}/lapel.db.${n}`;
-    await fs.rename(layout.database, target);
-    for (const end of ['-wal', '-shm']) {
-      if (await fs.exists(layout.database + end)) {
-        await fs.rename(layout.database + end, target + end);
-      }
-    }
-    return { db: openDatabase(layout.database), damaged: target };
-  }
+  db: Database,
+  bootFile: string | undefined,
+  faults: string[],
+): Promise<number> {
+  const onCard = await highestBootOn(fs, layout);
+  const catalog = new Catalog(db);
+  if (bootFile === undefined) return catalog.beginBoot(onCard);
+  const memory = new BootMemory(fs, bootFile);
+  const remembered = await memory.recall();
+  if (remembered === undefined) faults.push('the number of the newest boot was damaged');
+  const boot = catalog.beginBoot(Math.max(onCard, remembered ?? 0));
+  await memory.remember(boot);
+  return boot;
 }
 
 /** The session certificate is durable before anything is signed with its key. */
 async function beginBoot(
   { identity, fs, layout, clock }: BootContext,
-  options: CardOptions,
+  deviceKey: Signer,
   entries: DeviceLog,
 ): Promise<void> {
   const { boot, device, signer } = identity;
-  const issuedMonoMs = Math.round(clock.monotonicMs());
-  const facts = { device, boot, issuedMonoMs };
-  const certificate = sealSessionKey(facts, signer, options.deviceKey);
+  const facts = { device, boot, issuedMonoMs: Math.round(clock.monotonicMs()) };
+  const certificate = sealSessionKey(facts, signer, deviceKey);
   await fs.makeDirectory(layout.boot(boot));
   await fs.writeAtomic(
     layout.sessionCertificate(boot),
     Buffer.from(formatEnvelopeFile(certificate)),
   );
   const { ms, source, uncertaintyMs } = clock.wallTime();
-  const time = {
-    source,
-    wall_ms: Math.round(ms),
-    uncertainty_ms: Math.round(uncertaintyMs),
-  };
   await entries.append({
     type: 'boot',
-    fw: options.firmwareDigest,
-    cfg: options.configDigest,
-    time,
+    fw: identity.firmwareDigest,
+    cfg: identity.configDigest,
+    time: { source, wall_ms: Math.round(ms), uncertainty_ms: Math.round(uncertaintyMs) },
   });
   await entries.append({
     type: 'session-key',

@@ -34,6 +34,8 @@ export class RecordingStore {
   readonly #onSealed: (segment: SealedSegment) => void;
   /** The newest manifest of each recording still being written: its digest, when it is sealed. */
   readonly #chains = new Map<number, Promise<string>>();
+  readonly #open = new Set<SegmentWriter>();
+  readonly #sealing = new Set<Promise<unknown>>();
 
   constructor(
     ctx: BootContext,
@@ -60,11 +62,30 @@ export class RecordingStore {
    */
   async openSegment(facts: SegmentFacts): Promise<StoredSegment> {
     const writer = await SegmentWriter.open(this.#ctx, facts);
+    this.#open.add(writer);
     return {
       append: (piece) => writer.append(piece),
-      seal: (ending) => this.#seal(facts.rec, writer, ending),
-      abandon: () => writer.abandon(),
+      seal: async (ending) => {
+        const sealing = this.#seal(facts.rec, writer, ending);
+        this.#sealing.add(sealing);
+        try {
+          await sealing;
+        } finally {
+          this.#sealing.delete(sealing);
+          this.#open.delete(writer);
+        }
+      },
+      abandon: async () => {
+        this.#open.delete(writer);
+        await writer.abandon();
+      },
     };
+  }
+
+  /** Waits for the seals under way, then gives up every segment that is still open: recovery seals it. Never rejects. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#sealing);
+    await Promise.allSettled([...this.#open].map((writer) => writer.abandon()));
   }
 
   async #requireSpace(): Promise<void> {

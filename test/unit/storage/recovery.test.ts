@@ -430,8 +430,8 @@ test('of two segments that a cut left open, each names the one before and only t
   await first.seal(fakeEnding({ isLast: false }));
   await leaveOpen(card, { ...REF, seq: 1 });
   await leaveOpen(card, { ...REF, seq: 2 });
-  const boot = await recover(card, card.fs.cut({ keeps: 'none' }));
-  const fs = boot.ctx.fs as SimFileSystem;
+  const fs = card.fs.cut({ keeps: 'none' });
+  const boot = await recover(card, fs);
   t.deepEqual(
     boot.summary.recovered.map(({ seq }) => seq),
     [1, 2],
