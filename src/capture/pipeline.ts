@@ -8,7 +8,7 @@ export interface CameraParts {
   readonly height: number;
   readonly framesPerSecond: number;
   readonly format: 'I420' | 'NV12';
-  readonly encoder: 'x264enc' | 'v4l2h264enc';
+  readonly encoder: 'x264enc' | 'openh264enc' | 'v4l2h264enc';
   readonly bitrateKbps: number;
   readonly gopFrames: number;
   readonly threads?: number | undefined;
@@ -60,6 +60,12 @@ function encoder({ encoder, bitrateKbps, gopFrames, threads }: CameraParts): rea
       const count = threads === undefined ? '' : ` threads=${threads}`;
       return [
         `x264enc tune=zerolatency speed-preset=ultrafast bitrate=${bitrateKbps} key-int-max=${gopFrames} bframes=0${count}`,
+      ];
+    }
+    case 'openh264enc': {
+      const count = threads === undefined ? '' : ` multi-thread=${threads}`;
+      return [
+        `openh264enc complexity=low rate-control=bitrate bitrate=${bitrateKbps * 1000} gop-size=${gopFrames}${count}`,
       ];
     }
     case 'v4l2h264enc':

@@ -14,6 +14,7 @@ import type { PowerPort } from './ports/power.js';
 import type { VideoSource } from './ports/video.js';
 import type { FaultyVideo } from './sim/faulty-video.js';
 import type { SimBoard } from './sim/sim-board.js';
+import type { SimControl } from './sim/sim-control.js';
 
 /** The lights that a board may have; only `fault` may be missing. */
 export type LightRole = 'record' | 'status' | 'fault';
@@ -42,6 +43,8 @@ export interface Board {
   readonly camera: CameraSpec;
   /** Hands and eyes of a board with simulated parts; undefined where everything is real. */
   readonly sim: SimBoard | undefined;
+  /** The same hands, moved by the words of `lapel sim`. */
+  readonly control: SimControl | undefined;
   /**
    * Darkens the lights, stops the motor, gives all lines back; what fails at it is logged. Whoever started a video run
    * ends it before. Idempotent.
@@ -102,6 +105,7 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
     ...wiring,
     video: simulation?.camera ?? ports.video,
     sim: simulation?.board,
+    control: simulation?.control,
     close: async () => {
       simulation?.board.close();
       await close();
@@ -168,6 +172,7 @@ async function openWiring(
 
 interface Simulation {
   readonly board: SimBoard;
+  readonly control: SimControl;
   readonly clock: Clock;
   readonly camera: FaultyVideo;
 }
@@ -178,7 +183,8 @@ async function simulate(
   realClock: Clock,
   { gpio, dock, power, video }: Ports,
 ): Promise<Simulation | undefined> {
-  const { FaultyVideo, SimBoard, SimDock, SimGpio, SimPower, SimWallClock } = await simulators();
+  const { FaultyVideo, SimBoard, SimControl, SimDock, SimGpio, SimPower, SimWallClock } =
+    await simulators();
   const parts = {
     gpio: gpio instanceof SimGpio ? gpio : undefined,
     dock: dock instanceof SimDock ? dock : undefined,
@@ -188,12 +194,14 @@ async function simulate(
   const clock = new SimWallClock(realClock);
   const camera = new FaultyVideo(video);
   const outputs = { ...leds, vibration };
-  return { board: new SimBoard({ ...parts, clock, camera, buttons, outputs }), clock, camera };
+  const board = new SimBoard({ ...parts, clock, camera, buttons, outputs });
+  return { board, control: new SimControl(board, clock), clock, camera };
 }
 
 const simulators = async () => ({
   ...(await import('./sim/faulty-video.js')),
   ...(await import('./sim/sim-board.js')),
+  ...(await import('./sim/sim-control.js')),
   ...(await import('./sim/sim-dock.js')),
   ...(await import('./sim/sim-gpio.js')),
   ...(await import('./sim/sim-power.js')),

@@ -1,0 +1,213 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../clock.js';
+import { GdpReader } from '../capture/gdp-reader.js';
+import type { AccessUnit } from '../capture/gdp-reader.js';
+import { launchLine } from '../capture/pipeline.js';
+import { CameraError, hasErrorCode } from '../errors.js';
+import type { Board } from '../hal/board.js';
+import { openMachine } from '../hal/machine.js';
+import type { Machine } from '../hal/machine.js';
+import { createLogger } from '../log.js';
+import { KeyFile } from '../storage/keys.js';
+import { connectMqtt } from '../sync/mqtt-client.js';
+import { TICKS_PER_SECOND } from '../units.js';
+import { readConfigFile } from './config-file.js';
+import { openNamedBoard } from './open-camera.js';
+import { findText, getText } from './options.js';
+import type { Options } from './options.js';
+import { formatBytes, paint, printJson, say, toCameraError } from './output.js';
+import type { Output } from './output.js';
+import { dataPaths } from './paths.js';
+
+interface Finding {
+  readonly part: string;
+  readonly ok: boolean;
+  /** What was seen, or the error in one line. */
+  readonly detail: string;
+}
+
+type Check = readonly [part: string, look: () => Promise<string>];
+
+/** Long enough for two GOPs of a second after a slow start of the encoder. */
+const CAMERA_MS = 4000;
+const STOP_MS = 1000;
+/** Between two heads there is a second; a card that needs longer for one write cannot keep up. */
+const SYNC_MS_MAX = 1000;
+const PROBE_BYTES = 256 * 1024;
+
+/** Runs every check even when one fails, so that one visit shows all loose wires. */
+export async function run(
+  _args: readonly string[],
+  options: Options,
+  output: Output,
+): Promise<number> {
+  const machine = openMachine();
+  const log = createLogger('error', output.err);
+  const board = await openNamedBoard(machine, log, getText(options, 'board'));
+  const findings: Finding[] = [];
+  try {
+    const checks = [
+      ...boardChecks(board),
+      ...dataChecks(machine, getText(options, 'data')),
+      ...brokerChecks(machine, findText(options, 'broker')),
+    ];
+    for (const [part, look] of checks) {
+      const finding = await examine(part, look);
+      findings.push(finding);
+      const mark = finding.ok
+        ? paint(output.out, 'green', 'ok  ')
+        : paint(output.out, 'red', 'FAIL');
+      say(output, `${mark} ${part.padEnd(10)} ${finding.detail}`);
+    }
+  } finally {
+    await board.close();
+  }
+  const ok = findings.every((finding) => finding.ok);
+  if (output.isJson) printJson(output, { ok, board: board.file.model, findings });
+  return ok ? 0 : 1;
+}
+
+async function examine(part: string, look: () => Promise<string>): Promise<Finding> {
+  try {
+    return { part, ok: true, detail: await look() };
+  } catch (error) {
+    return { part, ok: false, detail: toCameraError(error).line };
+  }
+}
+
+const boardChecks = (board: Board): readonly Check[] => [
+  ['node', () => Promise.resolve(`${process.version}, ${process.arch}`)],
+  ['pipeline', () => lookAtPipeline(board)],
+  ['camera', () => lookAtCamera(board)],
+  ['buttons', () => Promise.resolve(lookAtButtons(board))],
+  ['lights', () => lookAtLights(board)],
+  ['dock', () => Promise.resolve(board.dock.isDocked() ? 'docked' : 'not docked')],
+  ['battery', () => lookAtBattery(board)],
+];
+
+async function lookAtPipeline({ camera, video }: Board): Promise<string> {
+  await video.check(launchLine(camera));
+  return `${camera.encoder}, ${camera.width}x${camera.height} at ${camera.framesPerSecond}`;
+}
+
+async function lookAtCamera({ camera, video, clock }: Board): Promise<string> {
+  const units: AccessUnit[] = [];
+  const startedAt = clock.monotonicMs();
+  let firstAfterMs = 0;
+  let failure = 'no picture came';
+  const reader = new GdpReader();
+  const life = video.startRun(launchLine(camera), {
+    bytes: (chunk) => {
+      const fresh = unitsIn(reader, chunk);
+      if (units.length === 0 && fresh.length > 0) firstAfterMs = clock.monotonicMs() - startedAt;
+      units.push(...fresh);
+    },
+    ended: ({ detail }) => (failure = detail),
+  });
+  await clock.sleep(CAMERA_MS);
+  await life.stop(STOP_MS);
+  if (units.length === 0) throw new CameraError('capture/no-video', failure);
+  const longest = longestGop(units);
+  if (longest > TICKS_PER_SECOND) {
+    throw new CameraError(
+      'capture/gop-too-long',
+      `${(longest / TICKS_PER_SECOND).toFixed(2)} s from one IDR to the next`,
+    );
+  }
+  const gop = (longest / TICKS_PER_SECOND).toFixed(2);
+  return `${units.length} pictures in ${CAMERA_MS / 1000} s, first after ${Math.round(firstAfterMs)} ms, an IDR every ${gop} s`;
+}
+
+/** What is no GDP stream gives no pictures, and that is what the check then says. */
+function unitsIn(reader: GdpReader, chunk: Buffer): readonly AccessUnit[] {
+  try {
+    return reader.push(chunk).flatMap((item) => (item.type === 'unit' ? [item.unit] : []));
+  } catch (error) {
+    if (hasErrorCode(error, 'capture/malformed-stream')) return [];
+    throw error;
+  }
+}
+
+function longestGop(units: readonly AccessUnit[]): number {
+  const idrs = units.filter(({ isIdr }) => isIdr).map(({ pts90k }) => pts90k);
+  return Math.max(0, ...idrs.slice(1).map((pts, index) => pts - (idrs[index] ?? pts)));
+}
+
+function lookAtButtons({ buttons }: Board): string {
+  const at = (isPressed: boolean): string => (isPressed ? 'pressed' : 'at rest');
+  const second =
+    buttons.function === undefined ? '' : `, function ${at(buttons.function.isPressed)}`;
+  if (buttons.record.isPressed) {
+    throw new CameraError('hal/disconnected', 'the record button reads as pressed: check its wire');
+  }
+  return `record ${at(false)}${second}`;
+}
+
+async function lookAtLights({ lights, vibration, clock }: Board): Promise<string> {
+  const roles = (['record', 'status', 'fault'] as const).filter((role) => lights.has(role));
+  for (const role of roles) {
+    lights.show(role, 'on');
+    await clock.sleep(200);
+    lights.show(role, 'off');
+  }
+  vibration?.play([100]);
+  return `${roles.join(', ')} switched on and off${vibration ? ', motor pulsed' : ''}; look whether they did`;
+}
+
+async function lookAtBattery({ power }: Board): Promise<string> {
+  const { chargePercent, isCharging } = await power.read();
+  return `${chargePercent} %${isCharging ? ', charging' : ''}`;
+}
+
+const dataChecks = ({ fs, clock }: Machine, data: string): readonly Check[] => {
+  const paths = dataPaths(data);
+  return [
+    ['keys', () => lookAtKey(new KeyFile(fs, paths.deviceKey))],
+    [
+      'config',
+      async () => {
+        const { deviceId, recipients, receivers } = await readConfigFile(fs, paths.config);
+        return `${deviceId}, ${recipients.length} recipients, ${receivers.length} receivers`;
+      },
+    ],
+    ['card', () => lookAtCard(fs, clock, paths.card)],
+  ];
+};
+
+async function lookAtKey(key: KeyFile): Promise<string> {
+  const { keyId } = await key.load();
+  const { mode } = await stat(key.path);
+  if ((mode & 0o077) !== 0) {
+    const octal = (mode & 0o777).toString(8);
+    throw new CameraError('keys/permissions', `${key.path} has mode ${octal}: others can read it`);
+  }
+  return `device key ${keyId}, private`;
+}
+
+async function lookAtCard(fs: Machine['fs'], clock: Clock, card: string): Promise<string> {
+  await fs.makeDirectory(card);
+  const startedAt = clock.monotonicMs();
+  await fs.writeAtomic(path.join(card, 'doctor.probe'), Buffer.alloc(PROBE_BYTES));
+  const tookMs = clock.monotonicMs() - startedAt;
+  const free = formatBytes(await fs.freeBytes(card));
+  const took = `${formatBytes(PROBE_BYTES)} durable in ${Math.round(tookMs)} ms`;
+  if (tookMs > SYNC_MS_MAX) throw new CameraError('storage/io', `${took}: too slow to record on`);
+  return `${took}, ${free} free`;
+}
+
+function brokerChecks({ clock }: Machine, url: string | undefined): readonly Check[] {
+  if (url === undefined) return [];
+  const look = async (): Promise<string> => {
+    const logger = createLogger('silent', process.stderr);
+    try {
+      const connection = await connectMqtt({ url, clientId: 'lapel-doctor', clock, logger });
+      await connection.close();
+    } catch (error) {
+      if (hasErrorCode(error, 'sync/no-broker')) throw error;
+      throw new CameraError('sync/no-broker', toCameraError(error).message, { cause: error });
+    }
+    return `${url} answers`;
+  };
+  return [['broker', look]];
+}

@@ -1,0 +1,69 @@
+import { Camera } from '../camera.js';
+import type { CameraListener } from '../camera.js';
+import type { Config } from '../config/config.js';
+import { openBoard } from '../hal/board.js';
+import type { Board } from '../hal/board.js';
+import { findBoard } from '../hal/board-file.js';
+import type { Machine } from '../hal/machine.js';
+import type { Logger } from '../log.js';
+import { KeyFile } from '../storage/keys.js';
+import { configDigest } from './config-file.js';
+import { firmwareDigest } from './firmware.js';
+import { boardDirectory, dataPaths, footageDirectory } from './paths.js';
+
+/** A camera and the board it runs on; `close` closes both and says whether the end was clean. */
+export interface OpenedCamera {
+  readonly camera: Camera;
+  readonly board: Board;
+  close(): Promise<boolean>;
+}
+
+/** The board of that name or path, opened. Rejects as `findBoard` and `openBoard` do. */
+export async function openNamedBoard(
+  { fs, clock }: Machine,
+  log: Logger,
+  name: string,
+): Promise<Board> {
+  const file = await findBoard(name, fs, boardDirectory());
+  const deps = { clock, log, files: fs, footageDirectory: footageDirectory() };
+  return openBoard(file, deps);
+}
+
+/** Opens board, keys and card. Rejects with the errors of each; what was opened is closed again. */
+export async function openCamera(
+  machine: Machine,
+  log: Logger,
+  options: { board: string; data: string; config: Config },
+  listener: CameraListener = {},
+): Promise<OpenedCamera> {
+  const paths = dataPaths(options.data);
+  const deviceKey = await new KeyFile(machine.fs, paths.deviceKey).load();
+  const board = await openNamedBoard(machine, log, options.board);
+  try {
+    const camera = await Camera.open(
+      board,
+      machine.fs,
+      log,
+      {
+        config: options.config,
+        card: paths.card,
+        deviceKey,
+        configDigest: configDigest(options.config),
+        firmwareDigest: await firmwareDigest(),
+      },
+      listener,
+    );
+    return {
+      camera,
+      board,
+      close: async () => {
+        const isClean = await camera.close();
+        await board.close();
+        return isClean;
+      },
+    };
+  } catch (error) {
+    await board.close();
+    throw error;
+  }
+}

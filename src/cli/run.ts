@@ -1,0 +1,96 @@
+import type { CameraListener } from '../camera.js';
+import { parseConfig } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { CameraError } from '../errors.js';
+import type { FileSystem } from '../hal/ports/file-system.js';
+import { openMachine } from '../hal/machine.js';
+import { createLogger } from '../log.js';
+import { readConfigFile } from './config-file.js';
+import type { ControlHandler } from './control-socket.js';
+import { listenControl } from './control-socket.js';
+import { openCamera } from './open-camera.js';
+import type { OpenedCamera } from './open-camera.js';
+import { findText, getLogLevel, getText } from './options.js';
+import type { Options } from './options.js';
+import { formatSeconds, printJson, say } from './output.js';
+import type { Output } from './output.js';
+import { dataPaths } from './paths.js';
+import { untilSignal } from './signals.js';
+
+export async function run(
+  _args: readonly string[],
+  options: Options,
+  output: Output,
+): Promise<number> {
+  const machine = openMachine();
+  const data = getText(options, 'data');
+  const config = await readConfig(machine.fs, options, data);
+  const log = createLogger(getLogLevel(options), output.err);
+  const opened = await openCamera(
+    machine,
+    log,
+    { board: getText(options, 'board'), data, config },
+    narrate(output),
+  );
+  const { camera, board } = opened;
+  const control = await listenControl(dataPaths(data).control, handler(opened), machine.clock);
+  try {
+    camera.start();
+    say(output, `camera ${config.deviceId}, boot ${camera.card.boot}, on ${board.file.model}`);
+    say(output, 'stop with Ctrl-C; a running recording is closed well');
+    if (output.isJson) printJson(output, { event: 'started', boot: camera.card.boot });
+    await untilSignal();
+  } finally {
+    await control.close();
+    const isClean = await opened.close();
+    if (!isClean) log.warn({}, 'the card did not answer in time; recovery does the rest');
+  }
+  return 0;
+}
+
+async function readConfig(fs: FileSystem, options: Options, data: string): Promise<Config> {
+  const file = findText(options, 'config') ?? dataPaths(data).config;
+  const config = await readConfigFile(fs, file);
+  const brokerUrl = findText(options, 'broker');
+  return brokerUrl === undefined ? config : parseConfig({ ...config, brokerUrl });
+}
+
+/** What the control socket answers: `status`, and `sim …` on a board with simulated parts. */
+function handler({ camera, board }: OpenedCamera): ControlHandler {
+  return async ({ verb, words }) => {
+    if (verb === 'status') return camera.status();
+    if (verb !== 'sim') throw new CameraError('cli/usage', `there is no request ${verb}`);
+    if (board.control !== undefined) return board.control.run(words);
+    throw new CameraError('hal/not-simulated', `nothing on ${board.file.model} is simulated`);
+  };
+}
+
+/** The events of a running camera: lines for people, JSON lines for programs. */
+function narrate(output: Output): CameraListener {
+  const tell = (event: string, facts: object, text: string): void => {
+    if (output.isJson) printJson(output, { event, ...facts });
+    else say(output, text);
+  };
+  return {
+    modeChanged: (mode) => {
+      tell('mode', { mode }, mode);
+    },
+    recordingStarted: ({ rec, preEvent }) => {
+      const held = `${formatSeconds(preEvent.gotMs / 1000)} of pre-event`;
+      tell('recording-started', { rec, preEvent }, `recording ${rec} started with ${held}`);
+    },
+    reached: (step, rec, latencyMs) => {
+      tell('reached', { step, rec, latencyMs }, `${step} after ${Math.round(latencyMs)} ms`);
+    },
+    segmentSealed: ({ rec, seq }) => {
+      tell('segment-sealed', { rec, seq }, `segment ${rec}/${seq} sealed`);
+    },
+    recordingStopped: ({ rec, durationMs }) => {
+      const length = formatSeconds(durationMs / 1000);
+      tell('recording-stopped', { rec, durationMs }, `recording ${rec} stopped, ${length}`);
+    },
+    onPhase: (phase) => {
+      tell('dock', { phase }, `dock: ${phase}`);
+    },
+  };
+}
