@@ -27,7 +27,8 @@ function reasonOf(totals: CatalogTotals, receivers: number): string {
   const what = `${kept} of ${totals.segments} segments are kept, nothing is deleted without a receipt`;
   if (receivers === 0) return `${what}: the configuration names no receiver whose receipt counts`;
   const offered = totals.offered - totals.receipted;
-  if (offered <= 0)
+  if (offered <= 0) {
     return `${what}: they have not been offered yet, the camera was not docked since`;
+  }
   return `${what}: ${offered} were offered, no valid receipt has come`;
 }
