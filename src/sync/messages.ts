@@ -50,20 +50,9 @@ const deviceStateSchema = z.object({ v: version, sid: id, s: z.enum(['ready', 's
 /** `ready`: connected, nothing to hand over. `sync`: handing over. `lost`: gone, also as the will. */
 export type DeviceState = Omit<z.infer<typeof deviceStateSchema>, 'v'>;
 
-const receiverStateSchema = z.object({
-  v: version,
-  s: z.enum(['online', 'offline']),
-  ts: count,
-  re: id.optional(),
-});
-/** Whether a receiver is there. */
-export interface ReceiverState {
-  readonly s: 'online' | 'offline';
-  /** Names the start of the receiver: another value means that it has forgotten everything but its store. */
-  readonly ts: number;
-  /** The device session whose birth this answers: that device need not announce itself again. */
-  readonly re?: string;
-}
+const receiverStateSchema = z.object({ v: version, s: z.enum(['online', 'offline']), ts: count });
+/** `ts` names the start of the receiver: another value means that it has forgotten everything but its store. */
+export type ReceiverState = Omit<z.infer<typeof receiverStateSchema>, 'v'>;
 
 const offerSchema = z.object({
   v: version,
@@ -166,8 +155,8 @@ export const decodeDeviceState = (payload: Buffer): DeviceState => {
 export const encodeReceiverState = (state: ReceiverState): Buffer =>
   encode('receiver state', state);
 export const decodeReceiverState = (payload: Buffer): ReceiverState => {
-  const { s, ts, re } = decode('receiver state', receiverStateSchema, payload);
-  return { s, ts, ...(re === undefined ? {} : { re }) };
+  const { s, ts } = decode('receiver state', receiverStateSchema, payload);
+  return { s, ts };
 };
 
 /** Throws `internal/bug` above `PAYLOAD_BYTES_MAX`: whoever packs an offer keeps count with `offerItemBytes`. */

@@ -17,7 +17,7 @@ export class Tally<Kind extends string> {
   add(kind: Kind, fields: Readonly<Record<string, unknown>> = {}): void {
     const count = this.count(kind) + 1;
     this.#counts.set(kind, count);
-    if (isPowerOfTwo(count)) this.#logger.warn({ ...fields, kind, count }, 'dropped a message');
+    if (isPowerOfTwo(count)) this.#logger.warn({ ...fields, kind, count }, 'refused or dropped');
   }
 
   count(kind: Kind): number {

@@ -139,12 +139,12 @@ export class DockLink {
 
   #takeReceiverState(rx: string, payload: Buffer): void {
     if (!this.#identity.receivers.some((receiver) => receiver.rx === rx)) return;
-    const { s, ts, re } = decodeReceiverState(payload);
+    const { s, ts } = decodeReceiverState(payload);
     if (s === 'offline' || this.#starts.get(rx) === ts) return;
     this.#starts.set(rx, ts);
     // Its epochs start again, from a clock that may have been set back.
     this.#epochs.delete(rx);
-    if (re !== this.sid) this.#listener.receiverStarted();
+    this.#listener.receiverStarted();
   }
 
   #takeWant(payload: Buffer): void {

@@ -244,13 +244,15 @@ export class DeviceIntake {
     }
     await this.#issue(segment);
     const { wants, stalls } = transfer.facts;
-    this.#ports.onStored({
+    const fact = {
       device: this.#device,
       segment: formatSegmentRef(segment.ref),
       bytes: segment.manifest.file.size,
       wants,
       stalls,
-    });
+    };
+    this.#ports.logger.info(fact, 'segment stored');
+    this.#ports.onStored(fact);
   }
 
   async #giveUp(transfer: IncomingTransfer): Promise<void> {

@@ -48,8 +48,6 @@ export class Receiver {
   readonly #logger: Logger;
   readonly #tally: Tally<ReceiverFault>;
   readonly #intakes = new Map<string, DeviceIntake>();
-  /** The newest session of each trusted device. */
-  readonly #sessions = new Map<string, string>();
   /** Names this start, so that devices see that everything but the store is forgotten. */
   readonly #startId: number;
   #connection: MqttConnection | undefined;
@@ -78,7 +76,7 @@ export class Receiver {
   /** Connects and listens until `close`. Rejects with `sync/no-broker`, or like a publish; then nothing is left open. */
   async start(): Promise<void> {
     if (this.#connection !== undefined) throw new CameraError('internal/bug', 'started twice');
-    const connection = await this.#ports.connect(this.#state({ s: 'offline' }));
+    const connection = await this.#ports.connect(this.#state('offline'));
     this.#connection = connection;
     this.#cancels = [
       connection.onMessage((topic, payload) => {
@@ -112,7 +110,7 @@ export class Receiver {
     this.#cancels = [];
     await Promise.all([...this.#intakes.values()].map((intake) => intake.close()));
     this.#intakes.clear();
-    const { topic, payload } = this.#state({ s: 'offline' });
+    const { topic, payload } = this.#state('offline');
     try {
       await connection.publish(topic, payload, { qos: 1, retain: true });
     } catch (error) {
@@ -122,13 +120,13 @@ export class Receiver {
     this.#connection = undefined;
   }
 
-  #state(state: Pick<ReceiverState, 's' | 're'>): Will {
-    const payload = encodeReceiverState({ ...state, ts: this.#startId });
+  #state(s: ReceiverState['s']): Will {
+    const payload = encodeReceiverState({ s, ts: this.#startId });
     return { topic: receiverStateTopic(this.#key.rx), payload, retain: true };
   }
 
-  #sayOnline(answer: Pick<ReceiverState, 're'> = {}): void {
-    const { topic, payload } = this.#state({ s: 'online', ...answer });
+  #sayOnline(): void {
+    const { topic, payload } = this.#state('online');
     this.#connection?.publish(topic, payload, { qos: 1, retain: true }).catch((error: unknown) => {
       this.#logger.warn({ why: messageOf(error) }, 'the devices do not hear that we are here');
     });
@@ -148,18 +146,10 @@ export class Receiver {
         throw new CameraError('sync/malformed', 'a birth of another device');
       }
       intake.enqueue(message);
-      if (message.type === 'birth') this.#greet(topic.device, message.birth.sid);
     } catch (error) {
       if (!hasErrorCode(error, 'sync/malformed')) throw error;
       this.#tally.add('malformed', { topic: text, why: messageOf(error) });
     }
-  }
-
-  /** Not every broker keeps retained messages for wildcards: each new session hears once that we are here. */
-  #greet(device: string, sid: string): void {
-    if (this.#sessions.get(device) === sid) return;
-    this.#sessions.set(device, sid);
-    this.#sayOnline({ re: sid });
   }
 
   #intake(device: string): DeviceIntake | undefined {

@@ -97,6 +97,34 @@ test('a partial file that was cut in the middle of a leaf loses that leaf only',
   await again.close();
 });
 
+test('a long transfer is made durable every 16 MiB on the way', async (t) => {
+  const root = await tempDir(t);
+  const long = sealSegment(owner, { seq: 9, plainBytes: 35_000_000 });
+  let syncs = 0;
+  const counting: FileSystem = {
+    ...failingAfter(files, Infinity),
+    openWritable: async (file) => {
+      const writable = await files.openWritable(file);
+      return {
+        append: (parts) => writable.append(parts),
+        writeAt: (bytes, offset) => writable.writeAt(bytes, offset),
+        sync: () => {
+          syncs += 1;
+          return writable.sync();
+        },
+        close: () => writable.close(),
+      };
+    },
+  };
+  const incoming = await new EvidenceStore(counting, root).begin(admitted17(long));
+  for (let index = 0; index < long.content.file.n; index += 1) {
+    const { offset, length } = leafRange(long.content.file, index);
+    await incoming.write(index, long.ciphertext.subarray(offset, offset + length));
+  }
+  t.is(syncs, 2);
+  await incoming.close();
+});
+
 test('another manifest for the same segment collects in a file of its own', async (t) => {
   const root = await tempDir(t);
   const store = new EvidenceStore(files, root);
