@@ -5,6 +5,8 @@ import { CameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import { openMachine } from '../hal/machine.js';
 import { createLogger } from '../log.js';
+import type { RecoverySummary } from '../storage/recovery.js';
+import { formatSegmentRef } from '../units.js';
 import { readConfigFile } from './config-file.js';
 import type { ControlHandler } from './control-socket.js';
 import { listenControl } from './control-socket.js';
@@ -39,6 +41,7 @@ export async function run(
     say(output, `camera ${config.deviceId}, boot ${camera.card.boot}, on ${board.file.model}`);
     say(output, 'stop with Ctrl-C; a running recording is closed well');
     if (output.isJson) printJson(output, { event: 'started', boot: camera.card.boot });
+    void camera.card.recovered.then(tellRecovery(output), () => undefined);
     await untilSignal();
   } finally {
     await control.close();
@@ -62,6 +65,16 @@ function handler({ camera, board }: OpenedCamera): ControlHandler {
     if (verb !== 'sim') throw new CameraError('cli/usage', `there is no request ${verb}`);
     if (board.control !== undefined) return board.control.run(words);
     throw new CameraError('hal/not-simulated', `nothing on ${board.file.model} is simulated`);
+  };
+}
+
+/** What the start-up pass found; nothing when there was nothing. A failure of it is in the log. */
+function tellRecovery(output: Output): (summary: RecoverySummary) => void {
+  return ({ recovered, quarantined }) => {
+    const refs = recovered.map(formatSegmentRef);
+    if (output.isJson) printJson(output, { event: 'recovered', recovered: refs, quarantined });
+    else if (refs.length > 0) say(output, `sealed after a power loss: segments ${refs.join(', ')}`);
+    for (const file of quarantined) say(output, `in quarantine: ${file}`);
   };
 }
 

@@ -75,7 +75,9 @@ test('the OpenSSL lines of the README verify a manifest of the receiver, and ref
   const dir = await temporaryDirectory(t);
   const { result } = await runLapelJson<DemoResult>('demo', '--dir', dir, '--seconds', '3');
   const readme = await readFile('README.md', 'utf8');
-  const script = /<!-- openssl:begin -->\s+```sh\n([\s\S]*?)```\s+<!-- openssl:end -->/.exec(readme);
+  const script = /<!-- openssl:begin -->\s+```sh\n([\s\S]*?)```\s+<!-- openssl:end -->/.exec(
+    readme,
+  );
   const lines = script?.[1] ?? 'exit 9';
   const run = (text: string): ReturnType<typeof runTool> =>
     runTool('bash', ['-c', `set -e; cd ${result.recording}; ${text}`]);
