@@ -57,14 +57,16 @@ export interface BootOptions {
   /** 1 by default. */
   readonly boot?: number;
   readonly card?: string;
+  /** A new session key by default. */
+  readonly signer?: Signer;
 }
 
 /** A boot with its certificate on the card, everything but the card itself. */
 export async function startBoot(options: BootOptions): Promise<BootFixture> {
   const { device, fs = new SimFileSystem(), db = openDatabase(':memory:'), boot = 1 } = options;
+  const { signer = fastSigner() } = options;
   const clock = new SimClock(1000);
   const layout = new CardLayout(options.card ?? '/card');
-  const signer = fastSigner();
   const identity = {
     device: DEVICE,
     boot,

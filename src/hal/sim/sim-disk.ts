@@ -25,15 +25,15 @@ export type DiskStep =
 
 /**
  * Which writes and names that nobody had synced are found after a power cut. `none`: the card had written nothing
- * back. `all`: it had written everything (what killing the process alone leaves). `random`: each page of each write
- * and each name for itself, in any order; a page lost before one that was kept reads as zeros. `torn`: everything,
- * but the very last write stops inside.
+ * back. `all`: it had written everything (what killing the process alone leaves). `random`: in any order, each name or
+ * not, each write as a whole, not at all, or some of its sectors; one lost before one that was kept reads as zeros.
+ * `torn`: everything, but the very last write stops inside.
  */
 export type CutMode =
   { readonly keeps: 'none' | 'all' } | { readonly keeps: 'random' | 'torn'; readonly seed: number };
 
-/** What the page cache writes back as a unit. */
-const PAGE_BYTES = 4096;
+/** What a card writes as a whole or not at all. */
+const SECTOR_BYTES = 512;
 
 /** Bytes that grow. Gaps read as zeros. */
 class Content {
@@ -234,14 +234,9 @@ export class SimDisk {
     left.durable.write(file.durable.view(), 0);
     for (const write of file.unsynced) {
       const isLast = this.#lastWrite?.write === write;
-      for (const { bytes, offset } of pagesOf(write)) {
-        if (mode.keeps === 'none' || (mode.keeps === 'random' && random() < 0.5)) continue;
-        if (mode.keeps === 'torn' && isLast) continue;
+      for (const { bytes, offset } of survivorsOf(write, isLast, mode, random)) {
         left.durable.write(bytes, offset);
       }
-      if (mode.keeps !== 'torn' || !isLast) continue;
-      const kept = Math.floor(random() * write.bytes.length);
-      left.durable.write(write.bytes.subarray(0, kept), write.offset);
     }
     left.cached.write(left.durable.view(), 0);
     return left;
@@ -279,11 +274,30 @@ export class SimDisk {
   }
 }
 
-/** A write in pieces that do not cross a page of the file. */
-function* pagesOf({ bytes, offset }: UnsyncedWrite): Iterable<UnsyncedWrite> {
+/** What a cut leaves of one write that nobody had synced. */
+function* survivorsOf(
+  write: UnsyncedWrite,
+  isLast: boolean,
+  mode: CutMode,
+  random: () => number,
+): Iterable<UnsyncedWrite> {
+  const { bytes, offset } = write;
+  if (mode.keeps === 'none') return;
+  if (mode.keeps === 'torn' && isLast) {
+    yield { bytes: bytes.subarray(0, Math.floor(random() * bytes.length)), offset };
+    return;
+  }
+  if (mode.keeps !== 'random') {
+    yield write;
+    return;
+  }
+  const fate = random();
+  if (fate < 1 / 3) return;
   for (let at = 0; at < bytes.length;) {
-    const take = Math.min(bytes.length - at, PAGE_BYTES - ((offset + at) % PAGE_BYTES));
-    yield { bytes: bytes.subarray(at, at + take), offset: offset + at };
+    const take = Math.min(bytes.length - at, SECTOR_BYTES - ((offset + at) % SECTOR_BYTES));
+    if (fate < 2 / 3 || random() < 0.5) {
+      yield { bytes: bytes.subarray(at, at + take), offset: offset + at };
+    }
     at += take;
   }
 }

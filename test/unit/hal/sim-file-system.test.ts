@@ -111,29 +111,33 @@ test('a directory that is not durable takes everything below it away', async (t)
   t.deepEqual(await names(new SimFileSystem({}, disk.cut(ALL)), '/d'), ['a']);
 });
 
-test('a random cut loses pages for themselves, and the same seed loses the same', async (t) => {
-  const PAGES = 16;
-  const PAGE_BYTES = 4096;
-  const cutOf = async (seed: number): Promise<Buffer> => {
+test('a random cut loses a write, keeps it, or keeps some of its sectors; the same seed does the same', async (t) => {
+  const SECTORS = 16;
+  const SECTOR_BYTES = 512;
+  const keptBy = async (seed: number): Promise<string> => {
     const fs = new SimFileSystem();
     const file = await fs.create('/a');
-    await file.append([Buffer.alloc(PAGES * PAGE_BYTES, 1)]);
-    return fs.cut({ keeps: 'random', seed }).readFile('/a', PAGES * PAGE_BYTES);
-  };
-  const kept = (content: Buffer): string =>
-    Array.from({ length: PAGES }, (_, page) => {
-      const part = content.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+    await file.append([Buffer.alloc(SECTORS * SECTOR_BYTES, 1)]);
+    const content = await fs.cut({ keeps: 'random', seed }).readFile('/a', SECTORS * SECTOR_BYTES);
+    let sectors = '';
+    for (let at = 0; at < content.length; at += SECTOR_BYTES) {
+      const sector = content.subarray(at, at + SECTOR_BYTES);
       t.true(
-        part.every((byte) => byte === part[0]),
-        'a page is kept as a whole',
+        sector.every((byte) => byte === sector[0]),
+        'a sector is kept as a whole',
       );
-      return part[0] ?? '-';
-    }).join('');
-  const first = kept(await cutOf(7));
-  t.is(kept(await cutOf(7)), first);
-  t.regex(first, /1/, 'some survive');
-  t.regex(first, /0/, 'one lost before one kept reads as zeros');
-  t.not(kept(await cutOf(8)), first);
+      sectors += sector[0] ?? '-';
+    }
+    return sectors;
+  };
+  const outcomes = await Promise.all(Array.from({ length: 40 }, (_, seed) => keptBy(seed)));
+  t.true(outcomes.includes(''), 'lost');
+  t.true(outcomes.includes('1'.repeat(SECTORS)), 'kept');
+  t.true(
+    outcomes.some((sectors) => /0.*1/.test(sectors)),
+    'a sector lost before one that was kept reads as zeros',
+  );
+  t.deepEqual(await keptBy(7), outcomes[7]);
 });
 
 test('a random cut keeps some unsynced names and loses others', async (t) => {
