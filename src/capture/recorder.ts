@@ -100,11 +100,7 @@ export class Recorder {
     this.#desk.edge(edge);
   }
 
-  /** The storage is in trouble without having been asked, or is well again. */
-  storageFailed(code: ErrorCode, detail: string): void {
-    this.#dispatch({ type: 'storageFailed', code, detail });
-  }
-
+  /** There is room again, or the card is back: ends the fault that the storage made. */
   storageRecovered(): void {
     this.#dispatch({ type: 'storageOk' });
   }
@@ -148,7 +144,12 @@ export class Recorder {
    */
   async stopAndClose(deadlineMs: number): Promise<boolean> {
     const closed = this.#close().then(() => true);
-    return await Promise.race([closed, this.#clock.sleep(deadlineMs).then(() => false)]);
+    return await new Promise((resolve, reject) => {
+      const cancel = this.#clock.after(deadlineMs, () => {
+        resolve(false);
+      });
+      closed.finally(cancel).then(resolve, reject);
+    });
   }
 
   async #close(): Promise<void> {

@@ -15,11 +15,6 @@ export class WriteBudget {
     return this.#waiting;
   }
 
-  /** True while bytes are refused. */
-  get isFull(): boolean {
-    return this.#isFull;
-  }
-
   /** Takes the bytes in, or refuses and returns false. Give back what was taken. */
   take(bytes: number): boolean {
     if (this.#waiting + bytes > this.#bytesMax) this.#isFull = true;

@@ -381,7 +381,7 @@ test('an orderly end answers presses, keeps the open GOP, seals the last segment
   t.is(rig.shown.at(-1), 'idle');
   await rig.press();
   t.is(rig.journal.outcomes.get(3), 'refused-fault');
-  await rig.wait(6000);
+  await rig.wait(1000);
   t.is(rig.clock.timers, 0);
 });
 

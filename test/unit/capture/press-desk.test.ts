@@ -1,0 +1,106 @@
+import test from 'ava';
+import { FactLog } from '../../../src/capture/fact-log.js';
+import { PressDesk } from '../../../src/capture/press-desk.js';
+import { SimClock } from '../../../src/hal/sim/sim-clock.js';
+import { createLogger } from '../../../src/log.js';
+import { MemoryJournal } from '../../support/memory-journal.js';
+
+function begin() {
+  const clock = new SimClock();
+  const journal = new MemoryJournal();
+  const logged: string[] = [];
+  const log = createLogger('info', { write: (line) => logged.push(line) });
+  const facts = new FactLog(journal, log);
+  const said: string[] = [];
+  const behaviour: { gesture: () => Promise<void> } = { gesture: () => Promise.resolve() };
+  const desk = new PressDesk<number>({ clock, journal, log }, facts, 30, {
+    moment: ({ at }) => at,
+    gesture: async (button, { type, press }) => {
+      said.push(`${button} ${type} ${press} of ${desk.momentOf(press)}`);
+      await behaviour.gesture();
+    },
+    done: (moment) => said.push(`done ${moment}`),
+    unlogged: ({ button }, { code }) => said.push(`${button} unlogged: ${code}`),
+  });
+  const edge = (isPressed: boolean, button: 'record' | 'function' = 'record'): void => {
+    desk.edge({ button, isPressed, at: clock.monotonicMs() });
+  };
+  return { clock, journal, logged, facts, said, behaviour, desk, edge };
+}
+
+test('an edge is kept with its moment until it is decided', async (t) => {
+  const { clock, journal, said, desk, edge } = begin();
+  edge(true);
+  await clock.advance(5);
+  t.deepEqual(said, ['record press 1 of 0']);
+  desk.decide(1, 'started');
+  desk.decide(1, 'mark');
+  desk.decide(99, 'mark');
+  await clock.advance(0);
+  t.deepEqual(said, ['record press 1 of 0', 'done 0']);
+  t.deepEqual([...journal.outcomes], [[1, 'started']]);
+  t.deepEqual(journal.latencies, [5]);
+});
+
+test('the two buttons do not disturb each other', async (t) => {
+  const { clock, said, edge } = begin();
+  edge(true);
+  await clock.advance(10);
+  edge(true, 'function');
+  await clock.advance(100);
+  edge(false, 'function');
+  await clock.advance(3000);
+  t.deepEqual(said, [
+    'record press 1 of 0',
+    'function press 2 of 10',
+    'function tap 2 of 10',
+    'done 110',
+    'record hold 1 of 0',
+  ]);
+});
+
+test('the next gesture waits for the answer to the one before', async (t) => {
+  const { clock, said, behaviour, edge } = begin();
+  behaviour.gesture = () => clock.sleep(500);
+  edge(true);
+  edge(true, 'function');
+  await clock.advance(400);
+  t.deepEqual(said, ['record press 1 of 0']);
+  await clock.advance(200);
+  t.deepEqual(said, ['record press 1 of 0', 'function press 2 of 0']);
+});
+
+test('a gesture that fails is logged, and the next one is dealt with', async (t) => {
+  const { clock, said, logged, behaviour, edge } = begin();
+  behaviour.gesture = () => Promise.reject(new Error('no idea'));
+  edge(true);
+  await clock.advance(0);
+  behaviour.gesture = () => Promise.resolve();
+  edge(true, 'function');
+  await clock.advance(0);
+  t.is(said.length, 2);
+  t.true(logged.some((line) => line.includes('no idea')));
+});
+
+test('an edge that the log refuses is forgotten and told', async (t) => {
+  const { clock, journal, said, edge } = begin();
+  journal.onPressed = () => Promise.reject(new Error('no space'));
+  edge(true);
+  await clock.advance(0);
+  t.deepEqual(said, ['done 0', 'record unlogged: storage/io']);
+});
+
+test('facts that wait for a log that does not answer are limited, and the rest is logged', async (t) => {
+  const { clock, journal, logged, facts } = begin();
+  let release = (): void => undefined;
+  journal.onRecord = () => new Promise((resolve) => (release = resolve));
+  for (let index = 0; index < 1002; index += 1) {
+    facts.record({ type: 'fault', code: 'storage/io', detail: `${index}` });
+  }
+  await clock.advance(0);
+  t.is(logged.length, 2);
+  journal.onRecord = () => Promise.resolve();
+  release();
+  await facts.settled();
+  t.is(journal.facts.length, 1000);
+});

@@ -1,0 +1,144 @@
+import test from 'ava';
+import type { CameraError } from '../../../src/errors.js';
+import type { RunEvents, VideoRun, VideoSource } from '../../../src/hal/ports/video.js';
+import { SimClock } from '../../../src/hal/sim/sim-clock.js';
+import { VideoFeed } from '../../../src/capture/video-feed.js';
+import { accessUnits, gdpStream } from '../../support/synthetic-video.js';
+
+/** A source whose runs the test drives by hand. */
+class HandSource implements VideoSource {
+  readonly runs: RunEvents[] = [];
+  kills = 0;
+  /** What the next start throws. */
+  refusal: Error | undefined;
+
+  check(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  startRun(_launch: string, events: RunEvents): VideoRun {
+    if (this.refusal) throw this.refusal;
+    this.runs.push(events);
+    return {
+      kill: () => {
+        this.kills += 1;
+      },
+      stop: () => {
+        events.ended({ reason: 'stopped', detail: '' });
+        return Promise.resolve();
+      },
+    };
+  }
+
+  get newest(): RunEvents {
+    const run = this.runs.at(-1);
+    if (!run) throw new Error('no run');
+    return run;
+  }
+}
+
+async function begin() {
+  const clock = new SimClock();
+  const source = new HandSource();
+  const said: string[] = [];
+  const faults: CameraError[] = [];
+  const feed = new VideoFeed(clock, source, 'launch', {
+    fragment: ({ run, frames }, gop) => said.push(`gop ${gop} of run ${run}: ${frames}`),
+    up: () => said.push('up'),
+    lost: (cause) => said.push(`lost: ${cause}`),
+    failed: (cause) => said.push(`failed: ${cause}`),
+    gap: (gapMs, cause) => said.push(`gap ${gapMs}: ${cause}`),
+    fault: (error) => faults.push(error),
+  });
+  feed.start();
+  await clock.advance(0);
+  return { clock, source, said, faults, feed };
+}
+
+const STREAM = gdpStream(accessUnits(45));
+
+test('a stream that cannot be read: told, killed, ignored from there on, started anew', async (t) => {
+  const { clock, source, said, faults } = await begin();
+  source.newest.bytes(STREAM);
+  source.newest.bytes(Buffer.alloc(100, 0xee));
+  source.newest.bytes(STREAM);
+  t.deepEqual(
+    faults.map((fault) => fault.code),
+    ['capture/malformed-stream'],
+  );
+  t.is(source.kills, 1);
+  await clock.advance(100);
+  source.newest.ended({ reason: 'failed', detail: 'killed by SIGKILL' });
+  await clock.advance(0);
+  t.is(source.runs.length, 2);
+  source.newest.bytes(STREAM);
+  await clock.advance(0);
+  t.deepEqual(said, [
+    'up',
+    'gop 1 of run 1: 30',
+    'gop 2 of run 1: 15',
+    'gap 67: capture/malformed-stream: not a GDP 1.0 stream',
+    'gop 3 of run 2: 30',
+  ]);
+});
+
+test('what a run says after its end, or after the next has begun, does not count', async (t) => {
+  const { clock, source, said, feed } = await begin();
+  const first = source.newest;
+  first.bytes(STREAM);
+  first.ended({ reason: 'failed', detail: 'crash' });
+  first.bytes(STREAM);
+  first.ended({ reason: 'failed', detail: 'again' });
+  await clock.advance(0);
+  t.is(source.runs.length, 2);
+  t.is(feed.frames, 45);
+  t.deepEqual(said, ['up', 'gop 1 of run 1: 30', 'gop 2 of run 1: 15']);
+});
+
+test('a source that cannot start is tried again later, and the cause is told', async (t) => {
+  const { clock, source, said } = await begin();
+  source.newest.ended({ reason: 'failed', detail: 'hal/no-binding: missing' });
+  source.refusal = new Error('no processes left');
+  await clock.advance(3000);
+  t.is(source.runs.length, 1);
+  source.refusal = undefined;
+  await clock.advance(4000);
+  t.is(source.runs.length, 2);
+  t.deepEqual(said, ['lost: hal/no-binding: missing']);
+});
+
+test('a position counts silence only when there is no open GOP or video is lost', async (t) => {
+  const { clock, source, feed } = await begin();
+  t.deepEqual(feed.position(), { at: clock.monotonicMs(), open: undefined, silentMs: 0 });
+  source.newest.bytes(STREAM);
+  await clock.advance(500);
+  t.is(feed.position().silentMs, 0);
+  t.is(Number(feed.position().open?.newest90k), 44 * 3000);
+  await clock.advance(2000);
+  t.is(feed.position().silentMs, 2500, 'lost');
+  source.newest.ended({ reason: 'failed', detail: 'crash' });
+  t.is(feed.position().silentMs, 2500);
+  t.is(feed.position().open, undefined);
+});
+
+test('stop ends the run and flushes its open GOP', async (t) => {
+  const { clock, source, said, feed } = await begin();
+  source.newest.bytes(STREAM);
+  const stopped = feed.stop(1000);
+  await clock.advance(10);
+  await stopped;
+  await clock.advance(100_000);
+  t.deepEqual(said, ['up', 'gop 1 of run 1: 30', 'gop 2 of run 1: 15']);
+  t.is(source.runs.length, 1);
+  t.is(clock.timers, 0);
+});
+
+test('an error that is no fault of the stream is told as a bug, and survived', async (t) => {
+  const { source, faults } = await begin();
+  source.newest.bytes(undefined as unknown as Buffer);
+  t.deepEqual(
+    faults.map((fault) => fault.code),
+    ['internal/bug'],
+  );
+  t.is(source.kills, 1);
+});
