@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parseEnvelope } from '../../src/evidence/dsse.js';
 import { openHead } from '../../src/evidence/head.js';
 import { HASH_BYTES } from '../../src/evidence/merkle-tree.js';
-import { SimDisk } from '../../src/hal/sim/sim-disk.js';
+import type { SimDisk } from '../../src/hal/sim/sim-disk.js';
 import type { DiskStep } from '../../src/hal/sim/sim-disk.js';
 import { SimFileSystem } from '../../src/hal/sim/sim-file-system.js';
 import { openDatabase } from '../../src/storage/database.js';

@@ -126,7 +126,7 @@ test('a random cut loses a write, keeps it, or keeps some of its sectors; the sa
         sector.every((byte) => byte === sector[0]),
         'a sector is kept as a whole',
       );
-      sectors += sector[0] ?? '-';
+      sectors += String(sector[0]);
     }
     return sectors;
   };
