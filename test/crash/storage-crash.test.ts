@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import type { Signer } from '../../src/evidence/signer.js';
 import { verifyRecording } from '../../src/evidence/verify-recording.js';
 import type { SegmentVerdict } from '../../src/evidence/verify-segment.js';
 import { SimDisk } from '../../src/hal/sim/sim-disk.js';
@@ -17,6 +18,7 @@ import { readEntries } from '../../src/storage/device-log.js';
 import { formatSegmentRef } from '../../src/units.js';
 import { Recovery } from '../../src/storage/recovery.js';
 import { startBoot } from '../support/boot-fixture.js';
+import type { DeviceFixture } from '../support/boot-fixture.js';
 import { filesBelow, judge, recoverCard, segmentsOn } from '../support/card-fixture.js';
 import { copyDatabase, durableHeads, recordCrashScript } from '../support/crash-script.js';
 import type { CrashScript } from '../support/crash-script.js';
@@ -131,8 +133,17 @@ function isEntered(now: Case, db: Database, catalog: Catalog, segments: readonly
   must(logged.sort().join() === segments.join(), now, `log has ${logged.join()}`);
 }
 
-/** One session key for every boot after the cut: making keys is what these tests would spend their time on. */
-const signer = fastSigner();
+/** Session keys by boot, the same in every case: making keys is what these tests would spend their time on. */
+const signers = Array.from({ length: 5 }, () => fastSigner());
+
+const recoverAs = (device: DeviceFixture, fs: SimFileSystem, db: Database, boot: number) =>
+  recoverCard({ device, fs, db, boot, ...sessionOf(boot) });
+
+const sessionOf = (boot: number): { readonly signer: Signer } => {
+  const signer = signers[boot];
+  if (signer === undefined) throw new Error(`no key for boot ${boot}`);
+  return { signer };
+};
 
 /** Recovers what a cut has left, twice, and checks everything that must hold afterwards. */
 async function recoverAndCheck(
@@ -142,7 +153,7 @@ async function recoverAndCheck(
   boot = 2,
 ): Promise<void> {
   const { device } = now.script;
-  const first = await recoverCard({ device, fs, db, boot, signer });
+  const first = await recoverAs(device, fs, db, boot);
   must(first.summary.failed.length === 0, now, 'nothing is left for later');
   const after = await filesBelow(fs, CARD);
   nothingVanished(now, after);
@@ -159,7 +170,7 @@ async function recoverAndCheck(
     const recording = verifyRecording([...verdicts.values()]);
     must(recording.state !== 'not-ok', now, `the recording is ${recording.state}`);
   }
-  const second = await recoverCard({ device, fs, db, boot: boot + 1, signer });
+  const second = await recoverAs(device, fs, db, boot + 1);
   const { recovered, indexed, quarantined, failed } = second.summary;
   const isIdle = recovered.length + indexed + quarantined.length + failed.length === 0;
   must(isIdle, now, 'a second recovery has nothing to do');
@@ -256,7 +267,7 @@ test('cut again at every step of the recovery: the next one comes to the same en
       const fs = open();
       const db = openDatabase(':memory:');
       try {
-        const boot = await startBoot({ device, fs, db, boot: 2, signer });
+        const boot = await startBoot({ device, fs, db, boot: 2, ...sessionOf(2) });
         const before = fs.journal.length;
         fs.faults.powerOffAfter = before + steps;
         const key = device.deviceKey.publicKey;
