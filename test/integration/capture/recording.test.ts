@@ -95,6 +95,7 @@ test.serial(
       }),
     });
     recorder.start();
+    await eventually(t, 'the first picture', () => recorder.status().frames > 0);
     await eventually(t, 'the buffer to fill', () => recorder.status().frames > 105);
     edge(true);
     await wait(150);

@@ -52,7 +52,7 @@ test('the encoder of a Raspberry Pi gets colorimetry, a level and a profile', (t
 test('two caps never follow each other: GStreamer cannot parse that', (t) => {
   for (const encoder of ['x264enc', 'openh264enc', 'v4l2h264enc'] as const) {
     const elements = launchLine({ ...CAMERA, encoder }).split(' ! ');
-    const isCaps = (element: string | undefined): boolean => /^video\/x-/.test(element ?? '');
+    const isCaps = (element: string | undefined): boolean => (element ?? '').startsWith('video/x-');
     t.false(
       elements.some((element, index) => isCaps(element) && isCaps(elements[index + 1])),
       encoder,
