@@ -18,7 +18,7 @@ import { meddleWith } from '../../support/sync/wrapped-connection.js';
 test('a receiver killed again and again goes on from what is on its disk, and signs once all is there', async (t) => {
   const broker = await startEmbeddedBroker();
   t.teardown(() => broker.close());
-  const station = await Station.open(broker.url, { speed: 5 });
+  const station = await Station.open(broker.url, { speed: 1 });
   t.teardown(() => station.remove());
   const owner = makeDevice('cam-1');
   const segments = [0, 1].map((seq) => sealSegment(owner, { seq, plainBytes: 12_400_000 }));

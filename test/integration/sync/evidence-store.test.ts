@@ -189,6 +189,7 @@ test('a partial file of the wrong size is not sealed', async (t) => {
   const incoming = await new EvidenceStore(files, root).begin(admitted);
   await incoming.write(0, leaf(0));
   await t.throwsAsync(incoming.seal(listed), { code: 'storage/corrupt' });
+  await incoming.close();
 });
 
 test('a ciphertext without a manifest that cannot be this one is moved aside', async (t) => {
@@ -222,13 +223,15 @@ test('cut at any step of the store, the next attempt completes it; a manifest on
   for (let isCut = true; isCut; steps += 1) {
     const root = await tempDir(t);
     isCut = false;
+    let incoming: IncomingSegment | undefined;
     try {
-      const incoming = await new EvidenceStore(failingAfter(files, steps), root).begin(admitted);
+      incoming = await new EvidenceStore(failingAfter(files, steps), root).begin(admitted);
       await writeAll(incoming);
       await incoming.seal(listed);
     } catch (error) {
       t.is((error as CameraError).message, 'cut here');
       isCut = true;
+      await incoming?.close();
     }
     const store = new EvidenceStore(files, root);
     if ((await store.find('cam-1', segment.ref)) === undefined) {
