@@ -121,7 +121,8 @@ async function digestsOfSealed(desk: Desk): Promise<ReadonlyMap<string, string>>
   const stems = names.filter((name) => /\/\d+\.dsse$/.test(name)).map((name) => name.slice(0, -5));
   const files = names.filter((name) => stems.some((stem) => name.startsWith(`${stem}.`)));
   const digests = new Map<string, string>();
-  for (const name of files)
+  for (const name of files) {
     digests.set(path.join(root, name), await digestOf(path.join(root, name)));
+  }
   return digests;
 }

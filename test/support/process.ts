@@ -35,7 +35,8 @@ export function runTool(tool: string, args: readonly string[]): Promise<Ended> {
 export const runLapel = (...args: readonly string[]): Promise<Ended> =>
   runTool(process.execPath, [LAPEL, ...args]);
 
-/** `lapel … --json` to its end: the exit code and the one object it printed. */
+/** `lapel … --json` to its end: the exit code and the one object it printed, taken to be a `T`. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the shape
 export async function runLapelJson<T>(
   ...args: readonly string[]
 ): Promise<{ status: number | null; result: T }> {
