@@ -16,11 +16,11 @@ export type Cancel = () => void;
 export interface Clock {
   monotonicMs(): MonotonicMs;
   wallTime(): WallTime;
-  /** Calls back once after `delayMs` unless cancelled. Does not keep a process alive by itself. */
+  /** Calls back once after `delayMs`, never before, unless cancelled. Does not keep a process alive by itself. */
   after(delayMs: number, callback: () => void): Cancel;
   /** Calls back every `periodMs` until cancelled. */
   every(periodMs: number, callback: () => void): Cancel;
-  /** Resolves after `delayMs`. */
+  /** Resolves after `delayMs`, never before. */
   sleep(delayMs: number): Promise<void>;
   /** Resolves in the next turn of the event loop, after pending I/O has had its turn. */
   nextTurn(): Promise<void>;

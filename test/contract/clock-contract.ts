@@ -29,7 +29,17 @@ export function clockContract(name: string, makeRig: () => ClockRig): void {
     clock.after(20, () => calls.push(clock.monotonicMs() - start));
     await pass(200);
     t.is(calls.length, 1);
-    t.true((calls[0] ?? 0) >= 19);
+    t.true((calls[0] ?? 0) >= 20);
+  });
+
+  contract('a sleep is never shorter than asked', async (t, { clock, pass }) => {
+    const start = clock.monotonicMs();
+    const sleeps = [3, 7, 11, 19].map(async (ms) => {
+      await clock.sleep(ms);
+      return clock.monotonicMs() - start >= ms;
+    });
+    await pass(200);
+    t.deepEqual(await Promise.all(sleeps), [true, true, true, true]);
   });
 
   contract('callbacks come in order of their time', async (t, { clock, pass }) => {

@@ -65,12 +65,13 @@ test('Mosquitto killed in the middle of an upload: it ends with a receipt for ea
   const receiver = new RunningLapel('receive', ...words, '--log-level', 'warn');
   const camera = await startCamera(desk);
   t.teardown(() => Promise.all([camera.end('SIGKILL'), receiver.end('SIGKILL')]));
-  await record(desk, camera, 6000);
+  await record(desk, camera, 12_000);
   await sim(desk, 'dock');
   await receiver.event(({ stored }) => stored !== undefined);
   await broker.kill();
   const { card } = await status(desk);
-  t.true(card.segments >= 2);
+  t.log(`${card.receipted} of ${card.segments} receipts when the broker went down`);
+  t.true(card.receipted < card.segments, 'the upload was not over');
   await sleep(1500);
   await broker.restart();
   for (let n = 0; (await status(desk)).card.receipted < card.segments; n += 1) {

@@ -22,9 +22,19 @@ export class SystemClock implements Clock {
     return { ms, source, uncertaintyMs: UNCERTAINTY_UNVOUCHED_MS };
   }
 
+  /** Never early: a timer of Node may fire a millisecond before its time, and a hold of 3 s must not come out shorter. */
   after(delayMs: number, callback: () => void): Cancel {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
+    const due = performance.now() + delayMs;
+    let timer: NodeJS.Timeout;
+    const arm = (waitMs: number): void => {
+      timer = setTimeout(() => {
+        const leftMs = due - performance.now();
+        if (leftMs > 0) arm(Math.ceil(leftMs));
+        else callback();
+      }, waitMs);
+      timer.unref();
+    };
+    arm(delayMs);
     return () => {
       clearTimeout(timer);
     };
@@ -38,8 +48,12 @@ export class SystemClock implements Clock {
     };
   }
 
-  sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, delayMs));
+  /** Never early; unlike `after` it keeps the process alive. */
+  async sleep(delayMs: number): Promise<void> {
+    const due = performance.now() + delayMs;
+    for (let leftMs = delayMs; leftMs > 0; leftMs = due - performance.now()) {
+      await new Promise((resolve) => setTimeout(resolve, Math.ceil(leftMs)));
+    }
   }
 
   nextTurn(): Promise<void> {
