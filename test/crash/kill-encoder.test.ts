@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
@@ -10,16 +9,11 @@ import { readEntries } from '../../src/storage/device-log.js';
 import { setUpDesk, sim, startCamera } from '../support/desk.js';
 import { packetTimes } from '../support/footage.js';
 import { runLapelJson } from '../support/process.js';
+import { childrenOf } from '../support/process-figures.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 interface Status {
   readonly recorder: { readonly frames: number; readonly runs: number; readonly mode: string };
-}
-
-/** Process ids of the children of a process (proc(5), children). */
-async function childrenOf(pid: number): Promise<readonly number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return text.split(' ').filter(Boolean).map(Number);
 }
 
 test('a capture child killed while recording is back within 2 s; the gap is in the log and in the footage', async (t) => {

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { loadavg } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { launchLine } from '../../src/capture/pipeline.js';
+import { boardDirectory } from '../../src/cli/paths.js';
+import { findBoard } from '../../src/hal/board-file.js';
+import { openMachine } from '../../src/hal/machine.js';
+import { cpuSecondsOf } from '../support/process-figures.js';
+import type { CameraFigures } from './bench-figures.js';
+
+// `npm run bench`: what recording costs beside bare gst-launch-1.0 with the same source and encoder, in one run.
+// gst-launch runs before and after the camera, so that a machine that drifts shows.
+
+const WARM_MS = 3000;
+const WINDOW_MS = 10_000;
+const MIB = 2 ** 20;
+
+const row = (name: string, value: string, aim = ''): void => {
+  process.stdout.write(`${name.padEnd(48)} ${value.padEnd(36)} ${aim}\n`);
+};
+const percent = (value: number): string => `${value.toFixed(1)} %`;
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+/** CPU of gst-launch with the source and encoder of the bench board and a fakesink, in percent of one core. */
+async function benchGstLaunch(): Promise<number> {
+  const board = await findBoard('sim-1080p', openMachine().fs, boardDirectory());
+  const line = launchLine(board.camera);
+  const encoded = line.slice(0, line.indexOf(' ! h264parse'));
+  const words = `${encoded} ! fakesink`.split(' ').filter(Boolean);
+  const child = spawn('gst-launch-1.0', ['-q', ...words], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  await sleep(WARM_MS);
+  const before = await cpuSecondsOf(child.pid ?? 0);
+  const startedAt = performance.now();
+  await sleep(WINDOW_MS);
+  const used = (await cpuSecondsOf(child.pid ?? 0)) - before;
+  const seconds = (performance.now() - startedAt) / 1000;
+  child.kill('SIGKILL');
+  return (used / seconds) * 100;
+}
+
+function benchCamera(): Promise<CameraFigures> {
+  return new Promise((resolve, reject) => {
+    const script = path.join(import.meta.dirname, 'bench-camera.js');
+    const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve(JSON.parse(text) as CameraFigures);
+      else reject(new Error(`the camera ended with ${code ?? 'a signal'}`));
+    });
+  });
+}
+
+function printLatencies(name: string, values: readonly number[], aim: string): void {
+  const [first = Number.NaN, ...later] = values;
+  const rest = `median ${median(later).toFixed(0)}, max ${Math.max(...later).toFixed(0)} ms`;
+  row(name, `${rest}; first ${first.toFixed(0)} ms`, aim);
+}
+
+function print(figures: CameraFigures, before: number, after: number): void {
+  const base = (before + after) / 2;
+  const { cpuBuffering, cpuRecording, loopMs, rss, bufferBytes } = figures;
+  const total = ({ runtime, child }: { runtime: number; child: number }): string =>
+    `${percent(runtime + child)} = ${percent(runtime)} + ${percent(child)} child`;
+  const ratio = (cpu: { runtime: number; child: number }): string =>
+    `${((cpu.runtime + cpu.child) / base).toFixed(2)} x`;
+  row('CPU, gst-launch-1.0 to fakesink, before / after', `${percent(before)} / ${percent(after)}`);
+  row('CPU, buffering', total(cpuBuffering), ratio(cpuBuffering));
+  row('CPU, recording', total(cpuRecording), `${ratio(cpuRecording)} (aim 1.15 x)`);
+  printLatencies('press to first durable byte', figures.firstDurableMs, '(aim 30 ms)');
+  printLatencies('press to whole pre-event durable', figures.preEventDurableMs, '(aim 150 ms)');
+  const got = figures.preEventGotMs.map((ms) => (ms / 1000).toFixed(1)).join(', ');
+  row('pre-event asked / got', `30.0 s / ${got} s`);
+  const loop = `${loopMs.p50.toFixed(1)} / ${loopMs.p99.toFixed(1)} / ${loopMs.max.toFixed(1)} ms`;
+  row('event-loop delay p50 / p99 / max', loop, '(aim p99 15 ms)');
+  row(
+    'RSS, runtime / child',
+    `${(rss.runtime / MIB).toFixed(0)} / ${(rss.child / MIB).toFixed(0)} MiB`,
+    `(aim runtime 100 MiB + buffer of ${(bufferBytes / MIB).toFixed(0)} MiB)`,
+  );
+}
+
+const load = loadavg().map((value) => value.toFixed(1));
+row('1080p30 I420, x264 ultrafast, 4 Mbit/s', `load ${load.join(' ')}`);
+const before = await benchGstLaunch();
+const figures = await benchCamera();
+print(figures, before, await benchGstLaunch());
