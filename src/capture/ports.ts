@@ -80,7 +80,7 @@ export interface SegmentClosing {
 
 export interface OpenSegment {
   /**
-   * Resolves when the fragment is written and a signed head over all but the newest 64 KiB of it is durable. Calls may
+   * Resolves when all but the newest 64 KiB of the fragment is durable; a signed head over it follows. Calls may
    * overlap: fragments keep their order, and neighbours may become durable together.
    */
   append(fragment: PlacedFragment): Promise<void>;

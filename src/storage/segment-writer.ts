@@ -74,6 +74,14 @@ interface Waiting {
   readonly failed: (error: unknown) => void;
 }
 
+/** Ciphertext of a batch, and what a head over it and everything before it says. */
+interface SealedBatch {
+  readonly leaves: readonly Leaf[];
+  readonly file: Manifest['file'];
+  readonly duration90k: number;
+  readonly frames: number;
+}
+
 /**
  * Writes one segment to the card.
  *
@@ -137,7 +145,8 @@ export class SegmentWriter {
 
   /**
    * Resolves when the fragment is durable, but for the newest 64 KiB or less, which age holds back until it knows
-   * whether they are the last. Calls may overlap; fragments keep their order and share syncs.
+   * whether they are the last. A signed head over it follows within half a second of clock time and the next fragment.
+   * Calls may overlap; fragments keep their order and share syncs.
    */
   append(piece: MediaPiece): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(asError(this.#failure));
@@ -181,23 +190,39 @@ export class SegmentWriter {
     await this.#close();
   }
 
+  /** Encrypts one batch while the one before it is being written: the processor need not wait for the card. */
   async #drain(): Promise<void> {
     // One turn lets the fragments of the same burst arrive; they then share the syncs below.
     await this.#ctx.clock.nextTurn();
     while (this.#waiting.length > 0) {
-      const batch = this.#nextBatch();
-      try {
-        if (this.#failure !== undefined) throw asError(this.#failure);
-        await this.#store(await this.#encrypt(batch));
-        await this.#headIfDue();
-        for (const { done } of batch) done();
-      } catch (error) {
-        this.#failure ??= error;
-        await this.#close();
-        for (const { failed } of batch) failed(error);
+      let storing = Promise.resolve();
+      while (this.#waiting.length > 0) {
+        const isFirst = this.#fragments === 0;
+        const batch = this.#nextBatch();
+        const sealed = await this.#encrypt(batch);
+        await storing;
+        storing = this.#finish(batch, sealed);
+        // What the wearer waits for has the processor to itself.
+        if (isFirst) await storing;
       }
+      await storing;
     }
     this.#pump = undefined;
+  }
+
+  /** Makes a batch durable, tells so, and signs a head over it when one is due. Never rejects. */
+  async #finish(batch: readonly Waiting[], sealed: SealedBatch): Promise<void> {
+    try {
+      if (this.#failure !== undefined) throw asError(this.#failure);
+      await this.#store(sealed.leaves);
+      for (const { done } of batch) done();
+      await this.#headIfDue(sealed);
+    } catch (error) {
+      this.#failure ??= error;
+      await this.#close();
+      // Promises that are done already stay so; the others learn it here.
+      for (const { failed } of batch) failed(error);
+    }
   }
 
   /** The first fragment goes alone, so that something is durable as early as can be. */
@@ -213,7 +238,7 @@ export class SegmentWriter {
     return this.#waiting.splice(0, count);
   }
 
-  async #encrypt(batch: readonly Waiting[]): Promise<Leaf[]> {
+  async #encrypt(batch: readonly Waiting[]): Promise<SealedBatch> {
     const leaves: Leaf[] = [];
     let since = this.#ctx.clock.monotonicMs();
     if (this.#fragments === 0) {
@@ -229,7 +254,7 @@ export class SegmentWriter {
         since = this.#ctx.clock.monotonicMs();
       }
     }
-    return leaves;
+    return { leaves, file: this.#file(), duration90k: this.#duration90k, frames: this.#frames };
   }
 
   /** Puts the fragment that starts here into the index. */
@@ -259,20 +284,19 @@ export class SegmentWriter {
     await Promise.all([age.sync(), list.sync()]);
   }
 
-  async #headIfDue(): Promise<void> {
+  async #headIfDue({ file, duration90k, frames }: SealedBatch): Promise<void> {
     const now = this.#ctx.clock.monotonicMs();
     if (this.#headAt !== undefined && now - this.#headAt < HEAD_PERIOD_MS) return;
-    const { size, n, root } = this.#file();
     const head = sealHead(
       {
         device: this.#ctx.identity.device,
         ...this.#ref,
-        n,
-        size,
-        root,
+        n: file.n,
+        size: file.size,
+        root: file.root,
         mono: Math.round(now),
-        duration90k: this.#duration90k,
-        frames: this.#frames,
+        duration90k,
+        frames,
         opening: this.#headAt === undefined ? this.#opening() : null,
       },
       this.#ctx.identity.signer,

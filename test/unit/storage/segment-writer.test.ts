@@ -208,7 +208,7 @@ test('a batch ends where a sync would take too long', async (t) => {
   await writer.abandon();
 });
 
-test('an append resolves when ciphertext, leaves and head are synced, and not before', async (t) => {
+test('an append resolves when ciphertext and leaves are synced, and not before; the head follows', async (t) => {
   const bench = await open();
   const writer = await SegmentWriter.open(bench.ctx, fakeFacts());
   const held: { path: string; go: () => void }[] = [];
@@ -225,16 +225,30 @@ test('an append resolves when ciphertext, leaves and head are synced, and not be
   t.deepEqual(await settle(), ['.age', '.leaves']);
   held[0]?.go();
   t.deepEqual(await settle(), ['.age', '.leaves'], 'no head before both are durable');
-  held[1]?.go();
-  t.deepEqual(await settle(), ['.age', '.leaves', '.heads']);
   t.false(isDone);
-  held[2]?.go();
+  held[1]?.go();
   await appended;
-  t.true(isDone);
+  t.deepEqual(await settle(), ['.age', '.leaves', '.heads']);
+  held[2]?.go();
   await writer.abandon();
 });
 
-for (const file of ['.age', '.leaves', '.heads']) {
+test('a sync of .heads that fails takes back no append, but rejects every later one and the seal', async (t) => {
+  const bench = await open();
+  const writer = await SegmentWriter.open(bench.ctx, fakeFacts());
+  await writer.append(fakePiece(0));
+  await bench.clock.advance(1000);
+  bench.fs.faults.failsSync = (location) => location.endsWith('0.heads');
+  await writer.append(fakePiece(1, 100_000));
+  await rejectsWith(t, 'storage/io', () => writer.append(fakePiece(2)));
+  delete bench.fs.faults.failsSync;
+  await rejectsWith(t, 'storage/io', () => writer.append(fakePiece(3)));
+  await rejectsWith(t, 'storage/io', () => writer.seal(fakeEnding(), NONE));
+  t.false(await bench.fs.exists(bench.ctx.layout.segment(REF, '.dsse')));
+  t.is(bench.fs.openFiles, 0, 'no file stays open');
+});
+
+for (const file of ['.age', '.leaves']) {
   test(`a sync of ${file} that fails rejects its append, every later one and the seal`, async (t) => {
     const bench = await open();
     const writer = await SegmentWriter.open(bench.ctx, fakeFacts());
@@ -317,7 +331,8 @@ test('a head is written with every fragment when they come a second apart', asyn
   const writer = await SegmentWriter.open(bench.ctx, fakeFacts());
   for (let n = 0; n < 3; n += 1) {
     await writer.append(fakePiece(n));
-    t.is((await headsOf(bench)).length, n + 1, 'when the append has resolved');
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+    t.is((await headsOf(bench)).length, n + 1);
     await bench.clock.advance(1000);
   }
   await writer.abandon();
