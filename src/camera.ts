@@ -27,6 +27,8 @@ export interface CameraOptions {
   readonly config: Config;
   /** Directory of the evidence card. */
   readonly card: string;
+  /** Remembers the newest boot number, on internal storage: a new card must not start from 1 again. */
+  readonly bootFile: string;
   readonly deviceKey: Signer;
   readonly configDigest: string;
   readonly firmwareDigest: string;
@@ -178,6 +180,7 @@ function makeRecorder(
       preEventMs: config.preEventMs,
       postEventMs: config.postEventMs,
       segmentMs: config.segmentMs,
+      holdMs: config.stopHoldMs,
       debounceIntervalMs: board.file.buttons.record.debounceIntervalMs,
       bufferBytesMax: preEventBytesMax,
       queueBytesMax: queueBytesFor(preEventBytesMax, board.camera.bitrateKbps),

@@ -1,6 +1,6 @@
 import { monotonicMs, type MonotonicMs } from '../units.js';
 
-/** A press held this long is a hold. Too long for a knock or a fumble; the field uses the same (Axon Body: 3 s). */
+/** A press held this long is a hold unless the configuration asks for longer. Too long for a knock or a fumble; the field uses the same (Axon Body: 3 s). */
 export const HOLD_MS = 3000;
 
 /** An edge of one button; `edge` is the number that the journal gave it. */
@@ -14,9 +14,9 @@ export interface NumberedEdge {
 export type Gesture =
   /** The button went down. */
   | { readonly type: 'press'; readonly press: number; readonly at: MonotonicMs }
-  /** It came up before `HOLD_MS`. */
+  /** It came up before it was a hold. */
   | { readonly type: 'tap'; readonly press: number }
-  /** It has been down for `HOLD_MS`, and the contact is quiet. */
+  /** It has been down for the time of a hold, and the contact is quiet. */
   | { readonly type: 'hold'; readonly press: number }
   /** This edge was the end of a press. */
   | { readonly type: 'release'; readonly edge: number }
@@ -43,9 +43,12 @@ export interface GestureStep {
 }
 
 /** When `passTime` must be called next, unless an edge comes before; undefined when only an edge can say more. */
-export function nextDeadline({ down, unsettled, settlesAt }: ButtonState): MonotonicMs | undefined {
+export function nextDeadline(
+  { down, unsettled, settlesAt }: ButtonState,
+  holdMs = HOLD_MS,
+): MonotonicMs | undefined {
   const mayHold = down !== undefined && !down.isHeld && unsettled === undefined;
-  const deadlines = [mayHold ? down.at + HOLD_MS : Infinity, settlesAt ?? Infinity];
+  const deadlines = [mayHold ? down.at + holdMs : Infinity, settlesAt ?? Infinity];
   const next = Math.min(...deadlines);
   return next === Infinity ? undefined : monotonicMs(next);
 }
@@ -61,8 +64,9 @@ export function acceptEdge(
   before: ButtonState,
   edge: NumberedEdge,
   debounceIntervalMs: number,
+  holdMs = HOLD_MS,
 ): GestureStep {
-  const { state, gestures } = passTime(before, edge.at, debounceIntervalMs);
+  const { state, gestures } = passTime(before, edge.at, debounceIntervalMs, holdMs);
   const bounce = (bounced: NumberedEdge): Gesture => ({ type: 'bounce', edge: bounced.edge });
   const { down, unsettled, settlesAt, newest } = state;
   if (newest?.isPressed === edge.isPressed && edge.at <= newest.at) {
@@ -88,11 +92,12 @@ export function passTime(
   before: ButtonState,
   now: MonotonicMs,
   debounceIntervalMs: number,
+  holdMs = HOLD_MS,
 ): GestureStep {
   let state = before;
   const gestures: Gesture[] = [];
   for (;;) {
-    const deadline = nextDeadline(state);
+    const deadline = nextDeadline(state, holdMs);
     if (deadline === undefined || deadline > now) return { state, gestures };
     const { newest } = state;
     const step =

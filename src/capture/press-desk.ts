@@ -23,6 +23,12 @@ const PRESS_LOG_MS_MAX = 3000;
 /** A press, a tap or a hold of a button; `Moment` is what was kept of the moment of its first edge. */
 export type PressGesture = Extract<Gesture, { readonly press: number }>;
 
+/** How long a contact must be quiet, and how long a press is held to be a hold. */
+export interface PressTiming {
+  readonly debounceIntervalMs: number;
+  readonly holdMs: number;
+}
+
 export interface PressDeskEvents<Moment> {
   /** In the turn of the edge itself: what must be remembered of this moment until the edge is decided. */
   moment(edge: PressEdge): Moment;
@@ -51,7 +57,7 @@ export class PressDesk<Moment> {
   readonly #journal: Journal;
   readonly #facts: FactLog;
   readonly #log: Logger;
-  readonly #debounceIntervalMs: number;
+  readonly #timing: PressTiming;
   readonly #events: PressDeskEvents<Moment>;
   readonly #buttons: Record<PressEdge['button'], ButtonState> = {
     record: restingButton,
@@ -65,14 +71,14 @@ export class PressDesk<Moment> {
   constructor(
     ports: { readonly clock: Clock; readonly journal: Journal; readonly log: Logger },
     facts: FactLog,
-    debounceIntervalMs: number,
+    timing: PressTiming,
     events: PressDeskEvents<Moment>,
   ) {
     this.#clock = ports.clock;
     this.#journal = ports.journal;
     this.#log = ports.log;
     this.#facts = facts;
-    this.#debounceIntervalMs = debounceIntervalMs;
+    this.#timing = timing;
     this.#events = events;
   }
 
@@ -132,9 +138,10 @@ export class PressDesk<Moment> {
     }
     this.#edges.set(number, { at: edge.at, moment });
     const numbered = { edge: number, isPressed: edge.isPressed, at: edge.at };
+    const { debounceIntervalMs, holdMs } = this.#timing;
     await this.#apply(
       edge.button,
-      acceptEdge(this.#buttons[edge.button], numbered, this.#debounceIntervalMs),
+      acceptEdge(this.#buttons[edge.button], numbered, debounceIntervalMs, holdMs),
     );
   }
 
@@ -150,7 +157,10 @@ export class PressDesk<Moment> {
 
   #arm(): void {
     this.#timer?.();
-    const due = Math.min(...Object.values(this.#buttons).map((it) => nextDeadline(it) ?? Infinity));
+    const { holdMs } = this.#timing;
+    const due = Math.min(
+      ...Object.values(this.#buttons).map((it) => nextDeadline(it, holdMs) ?? Infinity),
+    );
     if (due === Infinity) return;
     this.#timer = this.#clock.after(Math.max(0, due - this.#clock.monotonicMs()), () => {
       this.#enqueue(() => this.#passTime());
@@ -161,8 +171,9 @@ export class PressDesk<Moment> {
   async #passTime(): Promise<void> {
     await this.#clock.nextTurn();
     const now = this.#clock.monotonicMs();
+    const { debounceIntervalMs, holdMs } = this.#timing;
     for (const button of ['record', 'function'] as const) {
-      await this.#apply(button, passTime(this.#buttons[button], now, this.#debounceIntervalMs));
+      await this.#apply(button, passTime(this.#buttons[button], now, debounceIntervalMs, holdMs));
     }
   }
 

@@ -21,6 +21,8 @@ export interface RecorderSettings {
   readonly postEventMs: number;
   readonly segmentMs: number;
   readonly debounceIntervalMs: number;
+  /** How long the record button is held to stop. */
+  readonly holdMs: number;
   /** Limit of the pre-event buffer in memory. */
   readonly bufferBytesMax: number;
   /** Limit of what waits for the card, the whole buffer at a press included: see `queueBytesFor`. */

@@ -81,7 +81,7 @@ export class Recorder {
       settings.queueBytesMax,
       this.#onRecordings(),
     );
-    this.#desk = new PressDesk(ports, this.#facts, settings.debounceIntervalMs, this.#onPresses());
+    this.#desk = new PressDesk(ports, this.#facts, settings, this.#onPresses());
     this.#feed = new VideoFeed(ports.clock, ports.video, settings.launch, this.#onVideo());
   }
 

@@ -47,6 +47,7 @@ export async function openCamera(
       {
         config: options.config,
         card: paths.card,
+        bootFile: paths.bootFile,
         deviceKey,
         configDigest: configDigest(options.config),
         firmwareDigest: await firmwareDigest(),

@@ -22,7 +22,6 @@ export interface Setting {
 }
 
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 const MIB = 1024 * 1024;
 
 /** Recipients of one file: agency, escrow and a few more. Each adds about 100 bytes to every file's head. */
@@ -151,14 +150,6 @@ export const settings = {
     effect: 'live',
     doc: 'How long the record button is held to stop, so that no slip ends a recording.',
   }),
-  recordingMaxMs: number({
-    min: 5 * MINUTE_MS,
-    max: 4 * HOUR_MS,
-    unit: 'ms',
-    default: 4 * HOUR_MS,
-    effect: 'next-recording',
-    doc: 'Longest recording; it goes on in a new one without a lost frame.',
-  }),
   reserveBytes: number({
     min: 256 * MIB,
     max: 64 * 1024 * MIB,
@@ -166,7 +157,7 @@ export const settings = {
     default: 2 * 1024 * MIB,
     floor: 256 * MIB,
     effect: 'live',
-    doc: 'Free space below which the camera warns and frees footage that has a receipt.',
+    doc: 'Free space below which no recording starts; a running one may use it to end well.',
   }),
   brokerUrl: {
     schema: brokerUrl.default('mqtt://127.0.0.1:1883'),

@@ -17,6 +17,7 @@ export const RIG_SETTINGS: RecorderSettings = {
   postEventMs: 0,
   segmentMs: 5000,
   debounceIntervalMs: 30,
+  holdMs: 3000,
   bufferBytesMax: 64 * MIB,
   queueBytesMax: queueBytesFor(64 * MIB, 4000),
 };

@@ -13,15 +13,20 @@ function begin() {
   const facts = new FactLog(journal, log);
   const said: string[] = [];
   const behaviour: { gesture: () => Promise<void> } = { gesture: () => Promise.resolve() };
-  const desk = new PressDesk<number>({ clock, journal, log }, facts, 30, {
-    moment: ({ at }) => at,
-    gesture: async (button, { type, press }) => {
-      said.push(`${button} ${type} ${press} of ${desk.momentOf(press)}`);
-      await behaviour.gesture();
+  const desk = new PressDesk<number>(
+    { clock, journal, log },
+    facts,
+    { debounceIntervalMs: 30, holdMs: 3000 },
+    {
+      moment: ({ at }) => at,
+      gesture: async (button, { type, press }) => {
+        said.push(`${button} ${type} ${press} of ${desk.momentOf(press)}`);
+        await behaviour.gesture();
+      },
+      done: (moment) => said.push(`done ${moment}`),
+      unlogged: ({ button }, { code }) => said.push(`${button} unlogged: ${code}`),
     },
-    done: (moment) => said.push(`done ${moment}`),
-    unlogged: ({ button }, { code }) => said.push(`${button} unlogged: ${code}`),
-  });
+  );
   const edge = (isPressed: boolean, button: 'record' | 'function' = 'record'): void => {
     desk.edge({ button, isPressed, at: clock.monotonicMs() });
   };

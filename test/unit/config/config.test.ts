@@ -23,7 +23,6 @@ test('the smallest configuration gets every default', (t) => {
     postEventMs: 0,
     segmentMs: 60_000,
     stopHoldMs: 3_000,
-    recordingMaxMs: 14_400_000,
     reserveBytes: 2_147_483_648,
     brokerUrl: 'mqtt://127.0.0.1:1883',
     receivers: [],
