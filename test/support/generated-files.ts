@@ -22,6 +22,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
     path: 'board/board.schema.json',
     content: () => format(JSON.stringify(boardJsonSchema()), { parser: 'json', printWidth: 100 }),
   },
+  settingsTableIn('README.md'),
   settingsTableIn('src/config/README.md'),
 ];
 
