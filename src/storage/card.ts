@@ -19,7 +19,7 @@ import { Outgoing } from './outgoing.js';
 import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
 import type { RecoverySummary } from './recovery.js';
-import type { SealedSegment } from './segment-writer.js';
+import type { SealedSegment } from './segment-facts.js';
 
 export interface CardOptions {
   /** Directory of the evidence card. */

@@ -6,7 +6,7 @@ import type { Catalog } from './catalog.js';
 import type { DeviceLog } from './device-log.js';
 import { enterSealed } from './sealed-segments.js';
 import { SegmentWriter } from './segment-writer.js';
-import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-writer.js';
+import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-facts.js';
 
 /** One segment of the running recording; satisfies capture's `OpenSegment`. */
 export interface StoredSegment {

@@ -1,6 +1,5 @@
 import { encryptWhole } from '../evidence/age-container.js';
 import { formatEnvelopeFile, payloadDigest } from '../evidence/dsse.js';
-import type { Envelope } from '../evidence/dsse.js';
 import { sealHead } from '../evidence/head.js';
 import type { HeadOpening } from '../evidence/head.js';
 import { sealManifest } from '../evidence/manifest.js';
@@ -12,46 +11,7 @@ import { CameraError } from '../errors.js';
 import type { WritableFile } from '../hal/ports/file-system.js';
 import type { MonotonicMs, SegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
-
-/** Facts known when a segment opens; capture's `SegmentOpening` fits it. */
-export interface SegmentFacts {
-  readonly rec: number;
-  readonly seq: number;
-  readonly run: number;
-  readonly format: { readonly avcC: Buffer; readonly width: number; readonly height: number };
-  readonly init: Buffer;
-  readonly start90k: number;
-  readonly gapBeforeMs: number;
-  readonly preEvent?: {
-    readonly askedMs: number;
-    readonly gotMs: number;
-    readonly reason: NonNullable<Manifest['pre_event']>['reason'];
-  };
-}
-
-/** One fragment, placed in its segment; capture's `PlacedFragment` fits it. */
-export interface MediaPiece {
-  readonly parts: readonly Buffer[];
-  readonly offset90k: number;
-  readonly duration90k: number;
-  readonly frames: number;
-}
-
-/** How a segment ends; capture's `SegmentClosing` fits it. */
-export interface SegmentEnding {
-  readonly end: 'normal' | 'storage-full' | 'stall';
-  readonly isLast: boolean;
-  readonly marks: readonly { readonly at: number; readonly mediaMs: number }[];
-}
-
-/** A sealed segment, durable with its manifest. */
-export interface SealedSegment {
-  readonly ref: SegmentRef;
-  readonly bytes: number;
-  readonly ending: string;
-  readonly envelope: Envelope;
-  readonly digest: string;
-}
+import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-facts.js';
 
 /**
  * A head is due when the newest one is older than this. With one fragment a second, half a second makes every fragment

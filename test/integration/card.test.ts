@@ -14,7 +14,7 @@ import { openCard } from '../../src/storage/card.js';
 import type { Card, CardOptions } from '../../src/storage/card.js';
 import { openDatabase } from '../../src/storage/database.js';
 import { logHead, readEntries } from '../../src/storage/device-log.js';
-import type { SealedSegment } from '../../src/storage/segment-writer.js';
+import type { SealedSegment } from '../../src/storage/segment-facts.js';
 import {
   CONFIG_DIGEST,
   DEVICE,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { MediaPiece, SegmentEnding, SegmentFacts } from '../../src/storage/segment-writer.js';
+import type { MediaPiece, SegmentEnding, SegmentFacts } from '../../src/storage/segment-facts.js';
 
 /** Storage neither knows nor cares what is in a fragment: these are random bytes with the facts around them. */
 

@@ -8,7 +8,7 @@ import { SimFileSystem } from '../../../src/hal/sim/sim-file-system.js';
 import { readEntries } from '../../../src/storage/device-log.js';
 import { Outgoing } from '../../../src/storage/outgoing.js';
 import { RecordingStore } from '../../../src/storage/recording-store.js';
-import type { SealedSegment } from '../../../src/storage/segment-writer.js';
+import type { SealedSegment } from '../../../src/storage/segment-facts.js';
 import { formatSegmentRef } from '../../../src/units.js';
 import { DEVICE, newDevice, startBoot } from '../../support/boot-fixture.js';
 import { fakeEnding, fakeFacts, fakePiece } from '../../support/fake-media.js';

@@ -5,7 +5,7 @@ import { openManifest } from '../../../src/evidence/manifest.js';
 import { SimFileSystem } from '../../../src/hal/sim/sim-file-system.js';
 import { readEntries } from '../../../src/storage/device-log.js';
 import { RecordingStore } from '../../../src/storage/recording-store.js';
-import type { SealedSegment } from '../../../src/storage/segment-writer.js';
+import type { SealedSegment } from '../../../src/storage/segment-facts.js';
 import { formatSegmentRef } from '../../../src/units.js';
 import { newDevice, startBoot } from '../../support/boot-fixture.js';
 import { fakeEnding, fakeFacts, fakePiece } from '../../support/fake-media.js';

@@ -13,7 +13,7 @@ import { monotonicMs } from '../../../src/units.js';
 import type { SegmentRef } from '../../../src/units.js';
 import type { SegmentFile } from '../../../src/storage/layout.js';
 import { SegmentWriter } from '../../../src/storage/segment-writer.js';
-import type { MediaPiece } from '../../../src/storage/segment-writer.js';
+import type { MediaPiece } from '../../../src/storage/segment-facts.js';
 import {
   CONFIG_DIGEST,
   DEVICE,

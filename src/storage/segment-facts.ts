@@ -1,0 +1,45 @@
+import type { Envelope } from '../evidence/dsse.js';
+import type { Manifest } from '../evidence/manifest.js';
+import type { SegmentRef } from '../units.js';
+
+// What storage is told of a segment and says of it. Capture declares the same shapes for itself.
+
+/** Facts known when a segment opens; capture's `SegmentOpening` fits it. */
+export interface SegmentFacts {
+  readonly rec: number;
+  readonly seq: number;
+  readonly run: number;
+  readonly format: { readonly avcC: Buffer; readonly width: number; readonly height: number };
+  readonly init: Buffer;
+  readonly start90k: number;
+  readonly gapBeforeMs: number;
+  readonly preEvent?: {
+    readonly askedMs: number;
+    readonly gotMs: number;
+    readonly reason: NonNullable<Manifest['pre_event']>['reason'];
+  };
+}
+
+/** One fragment, placed in its segment; capture's `PlacedFragment` fits it. */
+export interface MediaPiece {
+  readonly parts: readonly Buffer[];
+  readonly offset90k: number;
+  readonly duration90k: number;
+  readonly frames: number;
+}
+
+/** How a segment ends; capture's `SegmentClosing` fits it. */
+export interface SegmentEnding {
+  readonly end: 'normal' | 'storage-full' | 'stall';
+  readonly isLast: boolean;
+  readonly marks: readonly { readonly at: number; readonly mediaMs: number }[];
+}
+
+/** A sealed segment, durable with its manifest. */
+export interface SealedSegment {
+  readonly ref: SegmentRef;
+  readonly bytes: number;
+  readonly ending: string;
+  readonly envelope: Envelope;
+  readonly digest: string;
+}
