@@ -7,6 +7,8 @@ export interface DataPaths {
   readonly card: string;
   readonly deviceKey: string;
   readonly config: string;
+  /** Number of the newest boot; not on the card, which may be changed. */
+  readonly boot: string;
   /** Unix socket of the running camera. */
   readonly control: string;
 }
@@ -21,6 +23,7 @@ export function dataPaths(data: string): DataPaths {
     card: path.join(root, 'card'),
     deviceKey: path.join(internal, 'device.key'),
     config: path.join(internal, 'config.json'),
+    boot: path.join(internal, 'boot'),
     control: path.join(root, 'control.sock'),
   };
 }
