@@ -9,6 +9,8 @@ import { parseRecipient } from './evidence/age-recipients.js';
 import { fromSpkiBase64 } from './evidence/public-key.js';
 import type { Signer } from './evidence/signer.js';
 import type { Cancel } from './clock.js';
+import { CameraError } from './errors.js';
+import type { ErrorCode } from './errors.js';
 import type { Board } from './hal/board.js';
 import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
@@ -39,11 +41,20 @@ export interface CameraListener extends RecorderListener {
   onPhase?(phase: DockPhase): void;
 }
 
+/** A fault with its code, in words and with what a person does about it. */
+export interface CameraFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy: string;
+}
+
 /** Everything `lapel status` tells of a running camera. */
 export interface CameraStatus {
   readonly device: string;
   readonly boot: number;
   readonly recorder: RecorderStatus;
+  /** Why the recorder is in its fault, as far as it said so; null when it is in none. */
+  readonly fault: CameraFault | null;
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
   readonly card: CatalogTotals & { readonly freeBytes: number };
   readonly retention: RetentionStatus;
@@ -68,6 +79,7 @@ export class Camera {
   readonly #board: Board;
   readonly #config: Config;
   readonly #cancels: Cancel[] = [];
+  #newestFault: CameraFault | null = null;
 
   private constructor(
     board: Board,
@@ -81,6 +93,11 @@ export class Camera {
     this.recorder = recorder;
     this.uploader = uploader;
     this.#config = config;
+    recorder.on({
+      faulted: ({ code, detail }) => {
+        this.#newestFault = faultOf(code, detail);
+      },
+    });
   }
 
   /**
@@ -135,10 +152,12 @@ export class Camera {
 
   async status(): Promise<CameraStatus> {
     const totals = this.card.totals();
+    const recorder = this.recorder.status();
     return {
       device: this.#config.deviceId,
       boot: this.card.boot,
-      recorder: this.recorder.status(),
+      recorder,
+      fault: recorder.mode === 'fault' ? this.#newestFault : null,
       dock: { isDocked: this.#board.dock.isDocked(), phase: this.uploader.phase },
       card: { ...totals, freeBytes: await this.card.freeBytes() },
       retention: retentionStatus(totals, this.#config.receivers.length),
@@ -156,6 +175,12 @@ export class Camera {
     await this.card.close();
     return isClean;
   }
+}
+
+/** A fault of the recorder as commands tell it. */
+export function faultOf(code: ErrorCode, message: string): CameraFault {
+  const { remedy } = new CameraError(code, message);
+  return { code, message, remedy };
 }
 
 function makeRecorder(

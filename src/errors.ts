@@ -93,11 +93,18 @@ const table = {
     'invalid-argument',
     'Add the device to the trust file: lapel keys enrol.',
   ],
+  'evidence/not-feasible': [
+    'failed-precondition',
+    'Get what lapel verify says is missing; without --trust nothing is checked before the export.',
+  ],
   'evidence/bad-recipient': [
     'invalid-argument',
     'Give age X25519 recipients (age1...); age-keygen makes one.',
   ],
-  'keys/missing': ['failed-precondition', 'Make the keys: lapel keys init.'],
+  'keys/missing': [
+    'failed-precondition',
+    'Make the keys: lapel keys init --data DIR for a camera, --receiver ID --store DIR for a receiver.',
+  ],
   'keys/exists': ['failed-precondition', 'Keys are never overwritten; choose another directory.'],
   'keys/malformed': [
     'data-loss',

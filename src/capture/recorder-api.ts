@@ -1,7 +1,15 @@
 import type { Clock } from '../clock.js';
+import type { ErrorCode } from '../errors.js';
 import type { VideoSource } from '../hal/ports/video.js';
 import type { Logger } from '../log.js';
-import type { Indicator, Journal, PreEventFacts, RecorderMode, RecordingSink } from './ports.js';
+import type {
+  Indicator,
+  Journal,
+  PreEventFacts,
+  PressOutcome,
+  RecorderMode,
+  RecordingSink,
+} from './ports.js';
 import type { StartStep } from './recordings.js';
 
 export interface RecorderPorts {
@@ -32,6 +40,10 @@ export interface RecorderSettings {
 /** What happens, for who shows or measures it. Listeners only take note; what they throw is logged. */
 export interface RecorderListener {
   modeChanged?(mode: RecorderMode): void;
+  /** What a press came to; bounces and releases are not told. */
+  pressDecided?(outcome: PressOutcome): void;
+  /** What the log is told as a fault. */
+  faulted?(fault: { readonly code: ErrorCode; readonly detail: string }): void;
   recordingStarted?(facts: { readonly rec: number; readonly preEvent: PreEventFacts }): void;
   /** Milliseconds from the press edge to a step of the recording that it started. */
   reached?(step: StartStep, rec: number, latencyMs: number): void;

@@ -280,6 +280,7 @@ export class Recorder {
         return;
       case 'decide':
         this.#desk.decide(effect.edge, effect.outcome);
+        this.#tell((listener) => listener.pressDecided?.(effect.outcome));
         return;
       case 'signal':
         this.#ports.indicator.signal(effect.kind);
@@ -341,6 +342,7 @@ export class Recorder {
   #fault(code: ErrorCode, detail: string): void {
     this.#ports.log.warn({ code, detail }, 'fault');
     this.#facts.record({ type: 'fault', code, detail });
+    this.#tell((listener) => listener.faulted?.({ code, detail }));
   }
 
   #tell(call: (listener: RecorderListener) => void): void {

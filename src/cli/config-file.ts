@@ -5,6 +5,7 @@ import { toCanonicalBytes } from '../evidence/jcs.js';
 import { sha256 } from '../evidence/merkle-tree.js';
 import { CameraError, messageOf } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
+import { dataPaths } from './paths.js';
 
 /** UTF-8 takes at most four bytes a character. */
 const CONFIG_BYTES_MAX = DOCUMENT_LENGTH_MAX * 4;
@@ -12,6 +13,13 @@ const CONFIG_BYTES_MAX = DOCUMENT_LENGTH_MAX * 4;
 /** Reads a configuration. Throws `config/unreadable` or `config/invalid` with every fault. */
 export async function readConfigFile(fs: FileSystem, file: string): Promise<Config> {
   return parseConfig(await readText(fs, file));
+}
+
+/** Throws `keys/missing` when no camera was set up in the data directory: the first thing a newcomer meets. */
+export async function requireCamera(fs: FileSystem, data: string): Promise<void> {
+  const { root, deviceKey } = dataPaths(data);
+  if (await fs.exists(deviceKey)) return;
+  throw new CameraError('keys/missing', `no camera is set up in ${root}`);
 }
 
 async function readText(fs: FileSystem, file: string): Promise<string> {

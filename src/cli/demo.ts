@@ -12,7 +12,7 @@ import { startEmbeddedBroker } from '../sync/embedded-broker.js';
 import { readConfigFile, writeConfigFile } from './config-file.js';
 import { exportRecording, readIdentity } from './export.js';
 import { enrolCamera, initCamera, initReceiver, readTrust } from './keys.js';
-import { openCamera } from './open-camera.js';
+import { findNamedBoard, openCamera } from './open-camera.js';
 import type { OpenedCamera } from './open-camera.js';
 import { findText } from './options.js';
 import type { Options } from './options.js';
@@ -131,7 +131,8 @@ async function record(
   };
   const stored = await readConfigFile(machine.fs, dataPaths(places.data).config);
   const config = parseConfig({ ...stored, brokerUrl: broker });
-  const options = { board: 'sim', data: places.data, config };
+  const board = await findNamedBoard(machine, 'sim');
+  const options = { board, data: places.data, config };
   const upload = new Progress(output, 'upload');
   const opened = await openCamera(machine, log, options, listener(facts, output, upload));
   try {

@@ -12,8 +12,8 @@ import { createLogger } from '../log.js';
 import { KeyFile } from '../storage/keys.js';
 import { connectMqtt } from '../sync/mqtt-client.js';
 import { TICKS_PER_SECOND } from '../units.js';
-import { readConfigFile } from './config-file.js';
-import { openNamedBoard } from './open-camera.js';
+import { readConfigFile, requireCamera } from './config-file.js';
+import { findNamedBoard, openBoardHere } from './open-camera.js';
 import { findText, getText } from './options.js';
 import type { Options } from './options.js';
 import { formatBytes, paint, printJson, say, toCameraError } from './output.js';
@@ -44,7 +44,8 @@ export async function run(
 ): Promise<number> {
   const machine = openMachine();
   const log = createLogger('error', output.err);
-  const board = await openNamedBoard(machine, log, getText(options, 'board'));
+  const file = await findNamedBoard(machine, getText(options, 'board'));
+  const board = await openBoardHere(machine, log, file);
   const findings: Finding[] = [];
   try {
     const checks = [
@@ -167,11 +168,19 @@ const dataChecks = ({ fs, clock }: Machine, data: string): readonly Check[] => {
     [
       'config',
       async () => {
+        await requireCamera(fs, data);
         const { deviceId, recipients, receivers } = await readConfigFile(fs, paths.config);
         return `${deviceId}, ${recipients.length} recipients, ${receivers.length} receivers`;
       },
     ],
-    ['card', () => lookAtCard(fs, clock, paths.card)],
+    [
+      'card',
+      async () => {
+        // A look makes no data directory: it may be a slip of the pen.
+        await requireCamera(fs, data);
+        return lookAtCard(fs, clock, paths.card);
+      },
+    ],
   ];
 };
 

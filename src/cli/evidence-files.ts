@@ -38,24 +38,26 @@ export async function findEvidence(
   paths: readonly string[],
 ): Promise<FoundEvidence> {
   const segments = new Map<string, FoundSegment>();
-  const setAside: string[] = [];
+  const setAside = new Set<string>();
   for (const given of paths) {
-    const before = segments.size;
-    await collect(fs, path.resolve(given), { segments, setAside });
-    if (segments.size === before) {
+    // Paths may overlap (`1/1/0.*`): what counts is whether this one holds a segment, not whether it is a new one.
+    const found = new Map<string, FoundSegment>();
+    await collect(fs, path.resolve(given), { segments: found, setAside });
+    if (found.size === 0) {
       throw new CameraError('storage/not-found', `there is no segment in ${given}`);
     }
+    for (const [key, segment] of found) segments.set(key, segment);
   }
   const sorted = [...segments.values()].sort(byPlace);
   const roots = [...new Set(sorted.map(({ root }) => root))];
   const sessions = new Map<string, ReadonlyMap<number, string>>();
   for (const root of roots) sessions.set(root, await readSessions(fs, root));
-  return { segments: sorted, sessions, setAside };
+  return { segments: sorted, sessions, setAside: [...setAside] };
 }
 
 interface Collection {
   readonly segments: Map<string, FoundSegment>;
-  readonly setAside: string[];
+  readonly setAside: Set<string>;
 }
 
 async function collect(fs: FileSystem, given: string, into: Collection): Promise<void> {
@@ -89,7 +91,7 @@ async function walk(
 }
 
 async function note(fs: FileSystem, directory: string, into: Collection): Promise<void> {
-  for (const { name } of await fs.list(directory)) into.setAside.push(path.join(directory, name));
+  for (const { name } of await fs.list(directory)) into.setAside.add(path.join(directory, name));
 }
 
 async function add(

@@ -16,7 +16,7 @@ import { findText, getText } from './options.js';
 import type { Options } from './options.js';
 import { Progress, formatSeconds, printJson, say } from './output.js';
 import type { Output } from './output.js';
-import { VERDICT_EXIT, verifyPaths } from './verify.js';
+import { verifyPaths } from './verify.js';
 
 /** An identity file holds one key and perhaps comments. */
 const IDENTITY_BYTES_MAX = 64 * 1024;
@@ -157,7 +157,10 @@ export async function run(
       const message = `${recording} is not-ok; lapel verify says what was changed`;
       throw new CameraError('evidence/bad-signature', message);
     }
-    if (state === 'not-feasible') return VERDICT_EXIT[state];
+    if (state === 'not-feasible') {
+      const message = `${recording} could not be verified; lapel verify says what is missing`;
+      throw new CameraError('evidence/not-feasible', message);
+    }
     say(output, `verified: ${state}`);
   }
   const progress = new Progress(output, 'export');

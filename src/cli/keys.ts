@@ -66,6 +66,7 @@ async function readers(
     return { recipients: options.recipients, identity: undefined };
   }
   const file = path.resolve(options.identity ?? path.join(data, 'operator', 'identity.txt'));
+  if (await fs.exists(file)) throw new CameraError('keys/exists', `there is a file ${file}`);
   const { identity, recipient } = generateIdentity();
   await fs.makeDirectory(path.dirname(file));
   const made = await fs.create(file);

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js';
 import { openBoard } from '../hal/board.js';
 import type { Board } from '../hal/board.js';
 import { findBoard } from '../hal/board-file.js';
+import type { BoardFile } from '../hal/board-schema.js';
 import type { Machine } from '../hal/machine.js';
 import type { Logger } from '../log.js';
 import { KeyFile } from '../storage/keys.js';
@@ -18,27 +19,28 @@ export interface OpenedCamera {
   close(): Promise<boolean>;
 }
 
-/** The board of that name or path, opened. Rejects as `findBoard` and `openBoard` do. */
-export async function openNamedBoard(
+/** The board of that name or path, not opened yet. Rejects as `findBoard` does. */
+export const findNamedBoard = ({ fs }: Machine, name: string): Promise<BoardFile> =>
+  findBoard(name, fs, boardDirectory());
+
+/** Opens a board on this machine. Rejects as `openBoard` does. */
+export const openBoardHere = (
   { fs, clock }: Machine,
   log: Logger,
-  name: string,
-): Promise<Board> {
-  const file = await findBoard(name, fs, boardDirectory());
-  const deps = { clock, log, files: fs, footageDirectory: footageDirectory() };
-  return openBoard(file, deps);
-}
+  file: BoardFile,
+): Promise<Board> =>
+  openBoard(file, { clock, log, files: fs, footageDirectory: footageDirectory() });
 
 /** Opens board, keys and card. Rejects with the errors of each; what was opened is closed again. */
 export async function openCamera(
   machine: Machine,
   log: Logger,
-  options: { board: string; data: string; config: Config },
+  options: { board: BoardFile; data: string; config: Config },
   listener: CameraListener = {},
 ): Promise<OpenedCamera> {
   const paths = dataPaths(options.data);
   const deviceKey = await new KeyFile(machine.fs, paths.deviceKey).load();
-  const board = await openNamedBoard(machine, log, options.board);
+  const board = await openBoardHere(machine, log, options.board);
   try {
     const camera = await Camera.open(
       board,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { CameraError } from '../errors.js';
+import { CameraError, hasErrorCode, isCameraError } from '../errors.js';
 import { printError } from './output.js';
 import type { Output } from './output.js';
 import { DATA_DEFAULT, installRoot } from './paths.js';
@@ -9,8 +9,20 @@ import { DATA_DEFAULT, installRoot } from './paths.js';
 /** Exit codes that all commands share; `lapel verify` has its own beside them. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
+/** Of `lapel verify`: nothing contradicts, but the question could not be answered. */
+const EXIT_NOT_FEASIBLE = 4;
+
 type Options = Readonly<Record<string, unknown>>;
 type Verb = (args: readonly string[], options: Options, output: Output) => Promise<number>;
+/** The exit code for what a command threw. */
+type FailureExit = (error: unknown) => number;
+
+const failureExit: FailureExit = (error) =>
+  hasErrorCode(error, 'cli/usage') ? EXIT.usage : EXIT.failed;
+
+/** 1 is a verdict here, so no error may end with it: a wrong path must not look like changed evidence. */
+const verifyFailureExit: FailureExit = (error) =>
+  isCameraError(error) && error.kind === 'invalid-argument' ? EXIT.usage : EXIT_NOT_FEASIBLE;
 
 /** The program's view of a command line: reads it, runs one command, says how that ended. */
 class Program {
@@ -23,6 +35,8 @@ class Program {
       .version(version(), '-V, --version')
       .showSuggestionAfterError(true)
       .exitOverride()
+      // What commander has to say is printed like every other error, in `run`.
+      .configureOutput({ outputError: () => undefined })
       .configureHelp({ sortSubcommands: false })
       .addHelpText('after', '\nStart with: lapel demo');
     this.#camera();
@@ -36,7 +50,12 @@ class Program {
       return this.exitCode;
     } catch (error) {
       if (!(error instanceof CommanderError)) throw error;
-      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      if (error.exitCode === 0) return EXIT.ok;
+      // Without a command the list of them has been printed, which says more.
+      if (error.code !== 'commander.help') {
+        printError(outputOf({ json: argv.includes('--json') }), usageError(error));
+      }
+      return EXIT.usage;
     }
   }
 
@@ -54,6 +73,8 @@ class Program {
       .addHelpText('after', '\nMake keys and a configuration first: lapel keys init');
     this.#verb('sim', 'drive a running simulated board', 'sim')
       .argument('<words...>', 'for example: press record · hold record 3s · dock · state')
+      // `clock -2h` is a word that looks like an option.
+      .allowUnknownOption()
       .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT);
     this.#verb('status', 'what the camera on this machine is doing now', 'status').option(
       '--data <dir>',
@@ -72,7 +93,8 @@ class Program {
       .requiredOption('--store <dir>', 'where evidence is kept')
       .requiredOption('--trust <file>', 'trust file with the cameras that may deliver')
       .option('--log-level <level>', 'debug, info, warn, error or silent', 'info');
-    this.#verb('verify', 'check evidence offline; no decryption key needed', 'verify')
+    const summary = 'check evidence offline; no decryption key needed';
+    this.#verb('verify', summary, 'verify', this.#root, verifyFailureExit)
       .argument('<paths...>', 'stores, cards, recordings or single segment files')
       .requiredOption('--trust <file>', 'trust file with the cameras’ keys')
       .addHelpText(
@@ -105,7 +127,13 @@ class Program {
   }
 
   /** Adds a command whose file is loaded when it is run: a help text must not load GStreamer. */
-  #verb(name: string, summary: string, file: string, parent: Command = this.#root): Command {
+  #verb(
+    name: string,
+    summary: string,
+    file: string,
+    parent: Command = this.#root,
+    exitOf: FailureExit = failureExit,
+  ): Command {
     return parent
       .command(name)
       .description(summary)
@@ -119,7 +147,7 @@ class Program {
           this.exitCode = await verb(command.args, command.opts(), output);
         } catch (error) {
           printError(output, error);
-          this.exitCode = EXIT.failed;
+          this.exitCode = exitOf(error);
         }
       });
   }
@@ -127,6 +155,10 @@ class Program {
 
 /** Reads the command line (node and script first), runs it and returns the exit code. Prints errors itself. */
 export const runProgram = (argv: readonly string[]): Promise<number> => new Program().run(argv);
+
+/** commander's `error: text`, its second line with a suggestion included, as an error of ours. */
+const usageError = ({ message }: CommanderError): CameraError =>
+  new CameraError('cli/usage', message.replace(/^error: /, '').replace(/\s+/g, ' '));
 
 const outputOf = (options: Options): Output => ({
   out: process.stdout,

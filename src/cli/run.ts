@@ -1,3 +1,4 @@
+import { faultOf } from '../camera.js';
 import type { CameraListener } from '../camera.js';
 import { parseConfig } from '../config/config.js';
 import type { Config } from '../config/config.js';
@@ -7,10 +8,10 @@ import { openMachine } from '../hal/machine.js';
 import { createLogger } from '../log.js';
 import type { RecoverySummary } from '../storage/recovery.js';
 import { formatSegmentRef } from '../units.js';
-import { readConfigFile } from './config-file.js';
-import type { ControlHandler } from './control-socket.js';
+import { readConfigFile, requireCamera } from './config-file.js';
+import type { ControlRequest } from './control-messages.js';
 import { listenControl } from './control-socket.js';
-import { openCamera } from './open-camera.js';
+import { findNamedBoard, openCamera } from './open-camera.js';
 import type { OpenedCamera } from './open-camera.js';
 import { findText, getLogLevel, getText } from './options.js';
 import type { Options } from './options.js';
@@ -19,36 +20,52 @@ import type { Output } from './output.js';
 import { dataPaths } from './paths.js';
 import { untilSignal } from './signals.js';
 
+/**
+ * From the first look at the arguments to the end of the last segment. The control socket is the lock of the data
+ * directory: it is held from before the card is opened for a new boot until after the card is closed.
+ */
 export async function run(
   _args: readonly string[],
   options: Options,
   output: Output,
 ): Promise<number> {
   const machine = openMachine();
-  const data = getText(options, 'data');
-  const config = await readConfig(machine.fs, options, data);
   const log = createLogger(getLogLevel(options), output.err);
-  const opened = await openCamera(
-    machine,
-    log,
-    { board: getText(options, 'board'), data, config },
-    narrate(output),
+  const board = await findNamedBoard(machine, getText(options, 'board'));
+  const data = getText(options, 'data');
+  await requireCamera(machine.fs, data);
+  const config = await readConfig(machine.fs, options, data);
+  let opened: OpenedCamera | undefined;
+  const control = await listenControl(
+    dataPaths(data).control,
+    (request) => answer(opened, request),
+    machine.clock,
   );
-  const { camera, board } = opened;
-  const control = await listenControl(dataPaths(data).control, handler(opened), machine.clock);
   try {
-    camera.start();
-    say(output, `camera ${config.deviceId}, boot ${camera.card.boot}, on ${board.file.model}`);
-    say(output, 'stop with Ctrl-C; a running recording is closed well');
-    if (output.isJson) printJson(output, { event: 'started', boot: camera.card.boot });
-    void camera.card.recovered.then(tellRecovery(output), () => undefined);
-    await untilSignal();
+    opened = await openCamera(machine, log, { board, data, config }, narrate(output));
+    await serve(opened, config.deviceId, output);
   } finally {
-    await control.close();
-    const isClean = await opened.close();
+    const ending = opened;
+    opened = undefined;
+    const isClean = (await ending?.close()) ?? true;
     if (!isClean) log.warn({}, 'the card did not answer in time; recovery does the rest');
+    await control.close();
   }
   return 0;
+}
+
+/** Starts the camera and lets it run until a signal. */
+async function serve(
+  { camera, board }: OpenedCamera,
+  device: string,
+  output: Output,
+): Promise<void> {
+  camera.start();
+  say(output, `camera ${device}, boot ${camera.card.boot}, on ${board.file.model}`);
+  say(output, 'stop with Ctrl-C; a running recording is closed well');
+  if (output.isJson) printJson(output, { event: 'started', boot: camera.card.boot });
+  void camera.card.recovered.then(tellRecovery(output), () => undefined);
+  await untilSignal();
 }
 
 async function readConfig(fs: FileSystem, options: Options, data: string): Promise<Config> {
@@ -59,13 +76,18 @@ async function readConfig(fs: FileSystem, options: Options, data: string): Promi
 }
 
 /** What the control socket answers: `status`, and `sim …` on a board with simulated parts. */
-function handler({ camera, board }: OpenedCamera): ControlHandler {
-  return async ({ verb, words }) => {
-    if (verb === 'status') return camera.status();
-    if (verb !== 'sim') throw new CameraError('cli/usage', `there is no request ${verb}`);
-    if (board.control !== undefined) return board.control.run(words);
-    throw new CameraError('hal/not-simulated', `nothing on ${board.file.model} is simulated`);
-  };
+async function answer(
+  opened: OpenedCamera | undefined,
+  { verb, words }: ControlRequest,
+): Promise<unknown> {
+  if (opened === undefined) {
+    throw new CameraError('cli/no-answer', 'the camera is just starting or stopping');
+  }
+  const { camera, board } = opened;
+  if (verb === 'status') return camera.status();
+  if (verb !== 'sim') throw new CameraError('cli/usage', `there is no request ${verb}`);
+  if (board.control !== undefined) return board.control.run(words);
+  throw new CameraError('hal/not-simulated', `nothing on ${board.file.model} is simulated`);
 }
 
 /** What the start-up pass found; nothing when there was nothing. A failure of it is in the log. */
@@ -87,6 +109,13 @@ function narrate(output: Output): CameraListener {
   return {
     modeChanged: (mode) => {
       tell('mode', { mode }, mode);
+    },
+    pressDecided: (outcome) => {
+      tell('press', { outcome }, `press: ${outcome}`);
+    },
+    faulted: ({ code, detail }) => {
+      const fault = faultOf(code, detail);
+      tell('fault', fault, `fault ${new CameraError(code, detail).line}`);
     },
     recordingStarted: ({ rec, preEvent }) => {
       const held = `${formatSeconds(preEvent.gotMs / 1000)} of pre-event`;

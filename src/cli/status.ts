@@ -1,15 +1,18 @@
 import type { CameraStatus } from '../camera.js';
-import { hasErrorCode } from '../errors.js';
+import { CameraError, hasErrorCode } from '../errors.js';
+import type { FileSystem } from '../hal/ports/file-system.js';
 import { openMachine } from '../hal/machine.js';
 import { readCardStatus } from '../storage/card-status.js';
 import type { CardStatus } from '../storage/card-status.js';
-import { readConfigFile } from './config-file.js';
+import { CardLayout } from '../storage/layout.js';
+import { readConfigFile, requireCamera } from './config-file.js';
 import { sendControl } from './control-client.js';
 import { getText } from './options.js';
 import type { Options } from './options.js';
 import { formatBytes, formatSeconds, printJson, say } from './output.js';
 import type { Output } from './output.js';
 import { dataPaths } from './paths.js';
+import type { DataPaths } from './paths.js';
 
 export async function run(
   _args: readonly string[],
@@ -26,25 +29,35 @@ export async function run(
     else printRunning(output, status);
   } catch (error) {
     if (!hasErrorCode(error, 'cli/not-running')) throw error;
-    const config = await readConfigFile(fs, paths.config);
-    const card = await readCardStatus(fs, paths.card, config.receivers.length);
-    if (output.isJson) {
-      printJson(output, { ok: true, running: false, device: config.deviceId, ...card });
-    } else {
-      say(output, `camera ${config.deviceId} is not running`);
-      printCard(output, card);
-    }
+    await tellStopped(fs, paths, output);
   }
   return 0;
 }
 
+/** What there is to say of a camera that does not run. */
+async function tellStopped(fs: FileSystem, paths: DataPaths, output: Output): Promise<void> {
+  await requireCamera(fs, paths.root);
+  const { deviceId, receivers } = await readConfigFile(fs, paths.config);
+  const hasRun = await fs.exists(new CardLayout(paths.card).database);
+  const card = hasRun ? await readCardStatus(fs, paths.card, receivers.length) : undefined;
+  if (output.isJson) {
+    const nothing = { card: null, retention: null };
+    printJson(output, { ok: true, running: false, device: deviceId, ...(card ?? nothing) });
+    return;
+  }
+  say(output, `camera ${deviceId} is not running`);
+  if (card === undefined) say(output, `card: the camera has not run on this card (${paths.card})`);
+  else printCard(output, card);
+}
+
 function printRunning(
   output: Output,
-  { device, boot, recorder, dock, ...card }: CameraStatus,
+  { device, boot, recorder, fault, dock, ...card }: CameraStatus,
 ): void {
   const rec = recorder.rec === null ? '' : `, recording ${recorder.rec}`;
   const length = recorder.rec === null ? '' : ` for ${formatSeconds(recorder.recordingMs / 1000)}`;
   say(output, `camera ${device}, boot ${boot}: ${recorder.mode}${rec}${length}`);
+  if (fault !== null) say(output, `fault: ${new CameraError(fault.code, fault.message).line}`);
   const buffered = formatSeconds(recorder.bufferedMs / 1000);
   say(output, `pre-event buffer: ${buffered}, ${formatBytes(recorder.bufferedBytes)}`);
   say(output, `pictures: ${recorder.frames}, lives of the encoder: ${recorder.runs}`);

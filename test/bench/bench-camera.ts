@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import type { RecorderListener } from '../../src/capture/recorder-api.js';
 import { parseConfig } from '../../src/config/config.js';
 import { initCamera } from '../../src/cli/keys.js';
-import { openCamera } from '../../src/cli/open-camera.js';
+import { findNamedBoard, openCamera } from '../../src/cli/open-camera.js';
 import type { OpenedCamera } from '../../src/cli/open-camera.js';
 import { openMachine } from '../../src/hal/machine.js';
 import { createLogger } from '../../src/log.js';
@@ -103,7 +103,7 @@ const latencies: Latencies = { firstDurableMs: [], preEventDurableMs: [], preEve
 const opened = await openCamera(
   machine,
   createLogger('error', process.stderr),
-  { board: 'sim-1080p', data: directory, config },
+  { board: await findNamedBoard(machine, 'sim-1080p'), data: directory, config },
   listenerFor(latencies),
 );
 try {

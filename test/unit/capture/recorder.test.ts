@@ -414,6 +414,7 @@ test('listeners hear of a recording and its milestones, and one that throws hurt
   });
   const cancel = rig.recorder.on({
     modeChanged: (mode) => heard.push(`mode ${mode}`),
+    pressDecided: (outcome) => heard.push(`press ${outcome}`),
     recordingStarted: ({ rec, preEvent }) =>
       heard.push(`started ${rec} with ${Math.round(preEvent.gotMs)}`),
     reached: (step, rec, latencyMs) => heard.push(`${step} ${rec} ${latencyMs}`),
@@ -427,12 +428,14 @@ test('listeners hear of a recording and its milestones, and one that throws hurt
   cancel();
   await rig.press();
   t.deepEqual(heard, [
+    'press started',
     'mode recording',
     'started 1 with 3433',
     'first-append 1 0',
     'first-durable 1 0',
     'pre-event-durable 1 0',
     'sealed 1/0',
+    'press stopped',
     'mode buffering',
     'sealed 1/1',
     'stopped 1 8000',
