@@ -68,7 +68,7 @@ const PULSES = {
   refused: [100, 80, 100, 80, 100, 80, 600],
 } as const;
 
-/** Clean ends wait this long for the card; systemd's own limit is above it. */
+/** A clean end waits this long for the recorder, and again for broker and card. */
 const CLOSE_MS_MAX = 8000;
 
 /** A camera: the one place where board, capture, storage and sync meet. */
@@ -171,9 +171,12 @@ export class Camera {
   async close(): Promise<boolean> {
     for (const cancel of this.#cancels) cancel();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
-    await this.uploader.undock();
-    await this.card.close();
-    return isClean;
+    const closed = this.uploader
+      .undock()
+      .then(() => this.card.close())
+      .then(() => true);
+    const isInTime = await Promise.race([closed, this.#board.clock.sleep(CLOSE_MS_MAX)]);
+    return isClean && isInTime === true;
   }
 }
 

@@ -57,7 +57,7 @@ const table = {
   ],
   'hal/disconnected': [
     'unavailable',
-    'Check the cable; the runtime opens the port again by itself.',
+    'Check the cable and the board file, then start the camera again.',
   ],
   'hal/no-acknowledge': ['unavailable', 'Check the wiring and the address in the board file.'],
   'hal/bus': ['unavailable', 'Check the wiring of the bus.'],
@@ -89,10 +89,6 @@ const table = {
     'invalid-argument',
     'Give the identity of one of the recipients the camera was set up with.',
   ],
-  'evidence/unknown-device': [
-    'invalid-argument',
-    'Add the device to the trust file: lapel keys enrol.',
-  ],
   'evidence/not-feasible': [
     'failed-precondition',
     'Get what lapel verify says is missing; without --trust nothing is checked before the export.',
@@ -113,7 +109,7 @@ const table = {
   'keys/permissions': ['failed-precondition', 'Make the key file private: chmod 600.'],
   'storage/disk-full': [
     'resource-exhausted',
-    'Dock the camera so that footage with a receipt can make room, or use a larger card.',
+    'Use a larger card, or lower reserveBytes; footage is never deleted to make room.',
   ],
   'storage/not-found': ['invalid-argument', 'Check the path.'],
   'storage/io': ['unavailable', 'The card does not take or give data; check it and its mount.'],

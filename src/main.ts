@@ -6,4 +6,7 @@ import { runProgram } from './cli/program.js';
 // contend for malloc and a signature takes 9 ms instead of 3.
 setFlagsFromString('--no-concurrent-array-buffer-sweeping');
 
+// Whoever reads our output may leave first; a camera must not stop recording for that.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 process.exitCode = await runProgram(process.argv);

@@ -4,10 +4,11 @@ import type { JoinInput, JoinReport } from '../capture/mp4.js';
 import { parseEnvelopeFile } from '../evidence/dsse.js';
 import { readManifest } from '../evidence/manifest.js';
 import type { Manifest } from '../evidence/manifest.js';
+import type { VerdictState } from '../evidence/verdict.js';
 import { CameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import { openMachine } from '../hal/machine.js';
-import { TICKS_PER_MS, TICKS_PER_SECOND } from '../units.js';
+import { TICKS_PER_MS, TICKS_PER_SECOND, formatSegmentRef } from '../units.js';
 import { DecryptedSegment } from './decrypted-segment.js';
 import { findEvidence } from './evidence-files.js';
 import type { FoundSegment } from './evidence-files.js';
@@ -29,6 +30,8 @@ export interface ExportReport {
   readonly segments: number;
   /** Segments that a power cut ended: exported up to their last whole picture. */
   readonly cut: number;
+  /** Segments that are not there, or without their ciphertext: their time is missing from the MP4. */
+  readonly missing: readonly string[];
 }
 
 /**
@@ -65,7 +68,7 @@ export async function exportRecording(
       inputs.push({ source, offset90k: place.offset90k });
     }
     const report = await writeJoined(fs, inputs, out, onProgress);
-    return summary(out, report);
+    return { ...summary(out, report), missing: holesIn(segments) };
   } finally {
     for (const source of opened) await source.close();
   }
@@ -93,13 +96,26 @@ async function writeJoined(
   }
 }
 
-const summary = (out: string, report: JoinReport): ExportReport => ({
+const summary = (out: string, report: JoinReport): Omit<ExportReport, 'missing'> => ({
   out,
   frames: report.frames,
   seconds: report.duration90k / TICKS_PER_SECOND,
   segments: report.segments.length,
   cut: report.segments.filter(({ isCut }) => isCut).length,
 });
+
+/** Numbers that no ciphertext stands for, up to the last segment found. */
+function holesIn(segments: readonly FoundSegment[]): readonly string[] {
+  const [first] = segments;
+  if (first === undefined) return [];
+  const there = new Set(
+    segments.filter(({ files }) => files.has('.age')).map(({ ref }) => ref.seq),
+  );
+  const last = Math.max(...segments.map(({ ref }) => ref.seq));
+  return Array.from({ length: last + 1 }, (_, seq) => seq)
+    .filter((seq) => !there.has(seq))
+    .map((seq) => formatSegmentRef({ ...first.ref, seq }));
+}
 
 async function manifestOf(fs: FileSystem, { files }: FoundSegment): Promise<Manifest | undefined> {
   const file = files.get('.dsse');
@@ -150,19 +166,7 @@ export async function run(
   const { fs } = openMachine();
   const [recording = ''] = args;
   const identity = await readIdentity(fs, getText(options, 'identity'));
-  const trustFile = findText(options, 'trust');
-  if (trustFile !== undefined) {
-    const { state } = await verifyPaths(fs, [recording], await readTrust(fs, trustFile));
-    if (state === 'not-ok') {
-      const message = `${recording} is not-ok; lapel verify says what was changed`;
-      throw new CameraError('evidence/bad-signature', message);
-    }
-    if (state === 'not-feasible') {
-      const message = `${recording} could not be verified; lapel verify says what is missing`;
-      throw new CameraError('evidence/not-feasible', message);
-    }
-    say(output, `verified: ${state}`);
-  }
+  const verified = await verifyFirst(fs, recording, findText(options, 'trust'));
   const progress = new Progress(output, 'export');
   const { segments } = await findEvidence(fs, [recording]);
   const bytes = segments.reduce((sum, { files }) => sum + (files.get('.age')?.bytes ?? 0), 0);
@@ -176,11 +180,32 @@ export async function run(
     },
   );
   progress.finish(bytes);
-  if (output.isJson) printJson(output, { ok: true, ...report });
+  if (output.isJson) printJson(output, { ok: true, verified: verified ?? null, ...report });
   const cut = report.cut > 0 ? `, ${report.cut} of them cut by a power loss` : '';
   say(
     output,
     `${report.out}: ${report.frames} frames, ${formatSeconds(report.seconds)}, from ${report.segments} segments${cut}`,
   );
+  say(output, `verified: ${verified ?? 'not at all; give --trust to verify before the export'}`);
+  for (const segment of report.missing) say(output, `missing: segment ${segment}`);
   return 0;
+}
+
+/** The verdict on a recording that may be exported; undefined without a trust file. */
+async function verifyFirst(
+  fs: FileSystem,
+  recording: string,
+  trustFile: string | undefined,
+): Promise<VerdictState | undefined> {
+  if (trustFile === undefined) return undefined;
+  const { state } = await verifyPaths(fs, [recording], await readTrust(fs, trustFile));
+  if (state === 'not-ok') {
+    const message = `${recording} is not-ok; lapel verify says what was changed`;
+    throw new CameraError('evidence/bad-signature', message);
+  }
+  if (state === 'not-feasible') {
+    const message = `${recording} could not be verified; lapel verify says what is missing`;
+    throw new CameraError('evidence/not-feasible', message);
+  }
+  return state;
 }

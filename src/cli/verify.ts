@@ -12,6 +12,7 @@ import { verifyRecording } from '../evidence/verify-recording.js';
 import type { RecordingVerdict } from '../evidence/verify-recording.js';
 import { verifySegment } from '../evidence/verify-segment.js';
 import type { SegmentFiles, SegmentVerdict } from '../evidence/verify-segment.js';
+import { isCameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import { openMachine } from '../hal/machine.js';
 import type { SegmentFile } from '../storage/layout.js';
@@ -25,9 +26,17 @@ export const VERDICT_EXIT: Readonly<Record<VerdictState, number>> = {
   'not-feasible': 4,
 };
 
+/** What is said of a segment, and whose it is. */
+export interface PlacedVerdict extends SegmentVerdict {
+  /** Directory that holds its boots: a card's, or a device's folder in a store. */
+  readonly root: string;
+  /** Device that its manifest names; undefined without one. */
+  readonly device: string | undefined;
+}
+
 export interface VerifyReport {
   readonly state: VerdictState;
-  readonly segments: readonly SegmentVerdict[];
+  readonly segments: readonly PlacedVerdict[];
   readonly recordings: readonly RecordingVerdict[];
   readonly bytes: number;
   readonly setAside: readonly string[];
@@ -47,22 +56,50 @@ export async function verifyPaths(
 ): Promise<VerifyReport> {
   const evidence = await findEvidence(fs, paths);
   const total = evidence.segments.reduce((sum, { files }) => sum + sizeOf(files), 0);
-  const segments: SegmentVerdict[] = [];
+  const segments: PlacedVerdict[] = [];
   const byRecording = new Map<string, SegmentVerdict[]>();
   let done = 0;
   for (const found of evidence.segments) {
-    const files = await openFiles(fs, found, evidence, (bytes) => {
+    const verdict = await judge(fs, found, evidence, trust, (bytes) => {
       done += bytes;
       onBytes(done, total);
     });
-    const verdict = await verifySegment(files, trust);
-    segments.push(verdict);
+    segments.push({ ...verdict, root: found.root, device: verdict.manifest?.device });
     const key = `${found.root}\0${found.ref.boot}\0${found.ref.rec}`;
     byRecording.set(key, [...(byRecording.get(key) ?? []), verdict]);
   }
   const recordings = [...byRecording.values()].map((verdicts) => verifyRecording(verdicts));
   const state = worstOf([...segments, ...recordings].map((verdict) => verdict.state));
   return { state, segments, recordings, bytes: done, setAside: evidence.setAside };
+}
+
+/** A file that cannot be read is a finding about its segment, not the end of the verification. */
+async function judge(
+  fs: FileSystem,
+  found: FoundSegment,
+  evidence: FoundEvidence,
+  trust: Trust,
+  onBytes: (bytes: number) => void,
+): Promise<SegmentVerdict> {
+  try {
+    return await verifySegment(await openFiles(fs, found, evidence, onBytes), trust);
+  } catch (error) {
+    if (!isCameraError(error)) throw error;
+    const file = formatSegmentRef(found.ref);
+    const problem = {
+      state: 'not-feasible',
+      file,
+      what: 'unproven',
+      message: error.message,
+    } as const;
+    return {
+      ref: found.ref,
+      state: problem.state,
+      problems: [problem],
+      manifest: undefined,
+      manifestDigest: undefined,
+    };
+  }
 }
 
 const sizeOf = (files: FoundSegment['files']): number => files.get('.age')?.bytes ?? 0;
@@ -144,8 +181,10 @@ const jsonOf = (report: VerifyReport): unknown => ({
   ok: report.state === 'ok',
   state: report.state,
   bytes: report.bytes,
-  segments: report.segments.map(({ ref, state, problems }) => ({
+  segments: report.segments.map(({ ref, root, device, state, problems }) => ({
     segment: formatSegmentRef(ref),
+    device: device ?? null,
+    root,
     state,
     problems,
   })),
@@ -154,8 +193,9 @@ const jsonOf = (report: VerifyReport): unknown => ({
 });
 
 function printReport(output: Output, report: VerifyReport): void {
-  for (const { ref, state, problems } of report.segments) {
-    say(output, `${paint(output.out, COLOURS[state], state.padEnd(15))} ${formatSegmentRef(ref)}`);
+  for (const { ref, root, device, state, problems } of report.segments) {
+    const colour = paint(output.out, COLOURS[state], state.padEnd(15));
+    say(output, `${colour} ${device ?? root} ${formatSegmentRef(ref)}`);
     for (const { message } of problems) say(output, `                ${message}`);
   }
   for (const { problems } of report.recordings) {

@@ -112,7 +112,7 @@ export const settings = {
       .readonly(),
     unit: '',
     bounds: `1 to ${RECIPIENTS_MAX} age X25519 recipients`,
-    effect: 'next-recording',
+    effect: 'restart',
     doc: 'Who can read the footage; the camera itself never can.',
   },
   preEventMs: number({
@@ -121,7 +121,7 @@ export const settings = {
     unit: 'ms',
     default: 30_000,
     floor: 0,
-    effect: 'live',
+    effect: 'restart',
     doc: 'How much video from before the press a recording begins with.',
   }),
   postEventMs: number({
@@ -130,7 +130,7 @@ export const settings = {
     unit: 'ms',
     default: 0,
     floor: 0,
-    effect: 'live',
+    effect: 'restart',
     doc: 'How long recording goes on after it was stopped.',
   }),
   segmentMs: number({
@@ -138,7 +138,7 @@ export const settings = {
     max: 5 * MINUTE_MS,
     unit: 'ms',
     default: MINUTE_MS,
-    effect: 'next-recording',
+    effect: 'restart',
     doc: 'Length of a segment, the unit of sealing and upload; cut at the next IDR after it.',
   }),
   stopHoldMs: number({
@@ -147,7 +147,7 @@ export const settings = {
     unit: 'ms',
     default: 3_000,
     floor: 3_000,
-    effect: 'live',
+    effect: 'restart',
     doc: 'How long the record button is held to stop, so that no slip ends a recording.',
   }),
   reserveBytes: number({
@@ -156,7 +156,7 @@ export const settings = {
     unit: 'bytes',
     default: 2 * 1024 * MIB,
     floor: 256 * MIB,
-    effect: 'live',
+    effect: 'restart',
     doc: 'Free space below which no recording starts; a running one may use it to end well.',
   }),
   brokerUrl: {
@@ -164,7 +164,7 @@ export const settings = {
     unit: '',
     bounds: 'mqtt:// or mqtts:// URL',
     effect: 'restart',
-    doc: 'The MQTT broker in the dock; mqtts (mutual TLS) anywhere but on one desk.',
+    doc: 'The MQTT broker in the dock. mqtts checks the broker against the CAs of the system; client certificates cannot be set yet.',
   },
   receivers: {
     schema: z

@@ -83,6 +83,7 @@ function refutation(
   { envelope, manifest }: ReadableManifest,
   { boot, rec, seq }: SegmentRef,
   signer: TrustedSession,
+  recorder: TrustedSession | undefined,
 ): { what: ProblemKind; message: string } | undefined {
   try {
     openManifest(envelope, signer.publicKey);
@@ -95,6 +96,10 @@ function refutation(
   }
   if (manifest.device !== signer.device) {
     return { what: 'contradiction', message: `names ${manifest.device}, its key ${signer.device}` };
+  }
+  if (recorder !== undefined && recorder.device !== signer.device) {
+    const message = `was sealed by ${signer.device}, but recorded by ${recorder.device}`;
+    return { what: 'contradiction', message };
   }
   if (manifest.boot !== boot || manifest.rec !== rec || manifest.seq !== seq) {
     const name = `${manifest.boot}/${manifest.rec}/${manifest.seq}`;
@@ -136,7 +141,7 @@ export function verifyManifest(files: ManifestFiles, trust: Trust): ManifestResu
     const others = signer.problems.filter(({ file: name }) => name !== sessionFileOf(boot));
     return { ...good, isProven: false, problems: [...ownProblems, ...others] };
   }
-  const refuted = refutation(content, files.ref, signer.session);
+  const refuted = refutation(content, files.ref, signer.session, recorder);
   if (refuted !== undefined) return unusable('not-ok', refuted.what, refuted.message);
   return { ...good, isProven: true, problems: ownProblems };
 }

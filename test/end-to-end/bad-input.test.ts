@@ -220,7 +220,7 @@ test('without free space a press is refused for everybody to hear, and the camer
   t.is(result.recorder.rec, null);
   t.is(result.fault?.code, 'storage/disk-full');
   const said = await runLapel('status', '--data', desk.data);
-  t.regex(said.stdout, /^fault: storage\/disk-full: .*larger card\.$/m);
+  t.regex(said.stdout, /^fault: storage\/disk-full: .*Use a larger card.*\.$/m);
   const state = await runLapel('sim', 'state', '--data', desk.data);
   t.regex(state.stdout, /"fault": "(on|blinking)"/);
   t.is(camera.process.exitCode, null);

@@ -83,5 +83,5 @@ test('lapel verify ends with 1 for a changed copy and says where, in one line a 
   const { status, stdout } = await runLapel('verify', result.store, '--trust', result.trust);
   t.is(status, 1);
   t.regex(stdout, /1\/1\/1\.age was changed in leaf \d+, second \d+/);
-  t.regex(stdout, /^ok +1\/1\/0$/m);
+  t.regex(stdout, /^ok +lapel-demo 1\/1\/0$/m);
 });

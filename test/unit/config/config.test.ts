@@ -200,7 +200,7 @@ test('the JSON Schema says what the table says', (t) => {
     default: 3_000,
     floor: 3_000,
     unit: 'ms',
-    effect: 'live',
+    effect: 'restart',
     description: settings.stopHoldMs.doc,
   });
   t.false(JSON.stringify(schema).includes('readOnly'));

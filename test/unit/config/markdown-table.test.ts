@@ -24,7 +24,7 @@ test('a row says default, unit, bounds, floor and effect', (t) => {
       'ms',
       '1000 to 10000',
       '3000',
-      'at once',
+      'restart',
       settings.stopHoldMs.doc,
       '',
     ],
