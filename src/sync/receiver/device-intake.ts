@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import { isCameraError, messageOf } from '../../errors.js';
 import type { ErrorCode } from '../../errors.js';
 import { payloadDigest } from '../../evidence/dsse.js';
+import type { Envelope } from '../../evidence/dsse.js';
 import type { Logger } from '../../log.js';
 import { formatSegmentRef } from '../../units.js';
 import type { AttachmentPart, Chunk, LeavesPart } from '../binary-messages.js';
@@ -85,7 +86,7 @@ export interface IntakePorts {
  *
  * INVARIANTS
  * 1. Messages are worked off in order, one at a time; the queue is bounded.
- * 2. A segment that is stored is never asked for again: its receipt is said again.
+ * 2. A segment that is stored is never asked for again: its receipt is said again, if its ciphertext is still there.
  * 3. No receipt before `IncomingSegment.seal` has resolved.
  */
 export class DeviceIntake {
@@ -127,6 +128,11 @@ export class DeviceIntake {
   /** Time passes: matters only when nothing else is going on. */
   tick(): void {
     if (!this.#isWorking) this.enqueue({ type: 'ticked' });
+  }
+
+  /** Resolves when every message so far has been worked off. */
+  async settled(): Promise<void> {
+    await this.#working;
   }
 
   /** Works off what has arrived, then closes the partial file. */
@@ -295,9 +301,7 @@ export class DeviceIntake {
       if (payloadDigest(stored.manifest) !== segment.digest) {
         tally.add('conflict', { device: this.#device, segment: name });
         await store.keepConflict(this.#device, item.ref, item.manifest);
-      } else if (stored.receipt !== undefined && isOwnReceipt(stored.receipt, this.#ports.key)) {
-        this.#send(downTopic(this.#device, 'receipt'), encodeReceipt(stored.receipt), 1);
-      } else await this.#issue(segment);
+      } else await this.#confirm(segment, stored.receipt);
       return;
     }
     if (!(await store.hasRoomFor(segment.manifest.file.size))) {
@@ -308,6 +312,14 @@ export class DeviceIntake {
     const { clock } = this.#ports;
     const peer = this.#correspondence();
     this.#transfer = new IncomingTransfer(segment, incoming, peer, this.#epoch + 1, clock);
+  }
+
+  /** Says the receipt of a stored segment again, or issues it now. */
+  async #confirm(segment: AdmittedSegment, receipt: Envelope | undefined): Promise<void> {
+    await this.#ports.store.requireCiphertext(segment);
+    if (receipt !== undefined && isOwnReceipt(receipt, this.#ports.key)) {
+      this.#send(downTopic(this.#device, 'receipt'), encodeReceipt(receipt), 1);
+    } else await this.#issue(segment);
   }
 
   async #issue(segment: AdmittedSegment): Promise<void> {

@@ -57,6 +57,22 @@ export class EvidenceStore {
     return { manifest, receipt: await this.#readEnvelope(`${base}.receipt`) };
   }
 
+  /**
+   * Resolves when the ciphertext of a stored segment stands in its place with the size in its manifest; otherwise rejects
+   * with `storage/corrupt`. To be asked before every receipt: a disk is repaired, files are moved by hand, and the
+   * manifest beside a ciphertext that is gone would let the device delete the last copy.
+   */
+  async requireCiphertext({ device, ref, manifest }: AdmittedSegment): Promise<void> {
+    const file = `${this.#base(device, ref)}.age`;
+    if (!(await this.#files.exists(file))) {
+      throw new CameraError('storage/corrupt', `${file} is missing, its manifest is there`);
+    }
+    const size = await this.#files.size(file);
+    if (size === manifest.file.size) return;
+    const message = `${file} has ${size} bytes, its manifest says ${manifest.file.size}`;
+    throw new CameraError('storage/corrupt', message);
+  }
+
   /** True when so many bytes fit beside the reserve. */
   async hasRoomFor(bytes: number): Promise<boolean> {
     await this.#files.makeDirectory(this.#root);
