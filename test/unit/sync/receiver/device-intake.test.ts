@@ -1,4 +1,5 @@
 import test from 'ava';
+import { CameraError } from '../../../../src/errors.js';
 import { SimClock } from '../../../../src/hal/sim/sim-clock.js';
 import { SimFileSystem } from '../../../../src/hal/sim/sim-file-system.js';
 import { decodeWant } from '../../../../src/sync/messages.js';
@@ -8,7 +9,12 @@ import { DeviceIntake } from '../../../../src/sync/receiver/device-intake.js';
 import type { ReceiverFault } from '../../../../src/sync/receiver/device-intake.js';
 import { EvidenceStore } from '../../../../src/sync/receiver/evidence-store.js';
 import { Tally } from '../../../../src/sync/tally.js';
-import { makeDevice, makeSigner, sealSegment } from '../../../support/sync/sealed-segment.js';
+import {
+  digestOf,
+  makeDevice,
+  makeSigner,
+  sealSegment,
+} from '../../../support/sync/sealed-segment.js';
 import type { TestSegment } from '../../../support/sync/sealed-segment.js';
 import { quiet } from '../../../support/sync/station.js';
 
@@ -119,3 +125,43 @@ for (const [what, harm] of [
     t.is(other.tally.count('refused-offer'), 1);
   });
 }
+
+test('a segment that the store fails on lets the others through and comes last in the next offer', async (t) => {
+  const { said, tally, files, offer, intake } = makeIntake();
+  const bad = `3-1-0-${digestOf(segments[0]).slice(0, 16)}.age`;
+  files.faults.beforeStep = (step) => {
+    if (step.path.endsWith(bad)) throw new CameraError('storage/io', 'a bad block');
+  };
+  await offer(segments);
+  t.deepEqual(said, ['want 2']);
+  t.is(tally.count('store-failed'), 1);
+  delete files.faults.beforeStep;
+  await offer([segments[0], segments[2]]);
+  t.deepEqual(said, ['want 2', 'want 3']);
+  await intake.close();
+});
+
+test('a transfer that the store fails on makes room for the next segment', async (t) => {
+  const { said, tally, files, offer, intake } = makeIntake();
+  const [first, second] = segments;
+  await offer([first, second]);
+  t.deepEqual(said, ['want 1']);
+  const epoch = 1 + Math.floor(new SimClock().wallTime().ms / 1000);
+  const part = { key: 1, epoch };
+  intake.enqueue({ type: 'leaves', part: { ...part, first: 0, hashes: first.leaves } });
+  const heads = { kind: 'heads', offset: 0, total: 0, bytes: Buffer.alloc(0) } as const;
+  intake.enqueue({ type: 'attachment', part: { ...part, ...heads } });
+  await intake.settled();
+  t.deepEqual(said, ['want 1', 'want 1']);
+  files.faults.beforeStep = ({ kind }) => {
+    if (kind === 'write') throw new CameraError('storage/io', 'a bad block');
+  };
+  const { offset, length } = leafRange(first.content.file, 0);
+  const leaf = first.ciphertext.subarray(offset, offset + length);
+  intake.enqueue({ type: 'chunk', chunk: { key: 1, epoch: epoch + 1, index: 0, leaf } });
+  await intake.settled();
+  delete files.faults.beforeStep;
+  t.is(tally.count('store-failed'), 1);
+  t.deepEqual(said, ['want 1', 'want 1', 'want 2']);
+  await intake.close();
+});
