@@ -1,7 +1,10 @@
 import { monotonicMs, type MonotonicMs } from '../units.js';
 
-/** A press held this long is a hold unless the configuration asks for longer. Too long for a knock or a fumble; the field uses the same (Axon Body: 3 s). */
-export const HOLD_MS = 3000;
+/** How long a contact must be quiet, and how long a press is held to be a hold. */
+export interface PressTiming {
+  readonly debounceIntervalMs: number;
+  readonly holdMs: number;
+}
 
 /** An edge of one button; `edge` is the number that the journal gave it. */
 export interface NumberedEdge {
@@ -45,7 +48,7 @@ export interface GestureStep {
 /** When `passTime` must be called next, unless an edge comes before; undefined when only an edge can say more. */
 export function nextDeadline(
   { down, unsettled, settlesAt }: ButtonState,
-  holdMs = HOLD_MS,
+  { holdMs }: PressTiming,
 ): MonotonicMs | undefined {
   const mayHold = down !== undefined && !down.isHeld && unsettled === undefined;
   const deadlines = [mayHold ? down.at + holdMs : Infinity, settlesAt ?? Infinity];
@@ -63,10 +66,10 @@ export function nextDeadline(
 export function acceptEdge(
   before: ButtonState,
   edge: NumberedEdge,
-  debounceIntervalMs: number,
-  holdMs = HOLD_MS,
+  timing: PressTiming,
 ): GestureStep {
-  const { state, gestures } = passTime(before, edge.at, debounceIntervalMs, holdMs);
+  const { state, gestures } = passTime(before, edge.at, timing);
+  const { debounceIntervalMs } = timing;
   const bounce = (bounced: NumberedEdge): Gesture => ({ type: 'bounce', edge: bounced.edge });
   const { down, unsettled, settlesAt, newest } = state;
   if (newest?.isPressed === edge.isPressed && edge.at <= newest.at) {
@@ -88,20 +91,15 @@ export function acceptEdge(
 }
 
 /** Lets time pass up to `now`: holds are reached and contacts settle. */
-export function passTime(
-  before: ButtonState,
-  now: MonotonicMs,
-  debounceIntervalMs: number,
-  holdMs = HOLD_MS,
-): GestureStep {
+export function passTime(before: ButtonState, now: MonotonicMs, timing: PressTiming): GestureStep {
   let state = before;
   const gestures: Gesture[] = [];
   for (;;) {
-    const deadline = nextDeadline(state, holdMs);
+    const deadline = nextDeadline(state, timing);
     if (deadline === undefined || deadline > now) return { state, gestures };
     const { newest } = state;
     const step =
-      deadline === state.settlesAt ? settle(state, debounceIntervalMs) : reachHold(state);
+      deadline === state.settlesAt ? settle(state, timing.debounceIntervalMs) : reachHold(state);
     state = newest ? { ...step.state, newest } : step.state;
     gestures.push(...step.gestures);
   }

@@ -12,6 +12,7 @@ import {
   type ButtonState,
   type Gesture,
   type GestureStep,
+  type PressTiming,
 } from './gestures.js';
 import type { Journal, PressEdge, PressOutcome } from './ports.js';
 
@@ -22,12 +23,6 @@ const PRESS_LOG_MS_MAX = 3000;
 
 /** A press, a tap or a hold of a button; `Moment` is what was kept of the moment of its first edge. */
 export type PressGesture = Extract<Gesture, { readonly press: number }>;
-
-/** How long a contact must be quiet, and how long a press is held to be a hold. */
-export interface PressTiming {
-  readonly debounceIntervalMs: number;
-  readonly holdMs: number;
-}
 
 export interface PressDeskEvents<Moment> {
   /** In the turn of the edge itself: what must be remembered of this moment until the edge is decided. */
@@ -138,11 +133,7 @@ export class PressDesk<Moment> {
     }
     this.#edges.set(number, { at: edge.at, moment });
     const numbered = { edge: number, isPressed: edge.isPressed, at: edge.at };
-    const { debounceIntervalMs, holdMs } = this.#timing;
-    await this.#apply(
-      edge.button,
-      acceptEdge(this.#buttons[edge.button], numbered, debounceIntervalMs, holdMs),
-    );
+    await this.#apply(edge.button, acceptEdge(this.#buttons[edge.button], numbered, this.#timing));
   }
 
   async #apply(button: PressEdge['button'], { state, gestures }: GestureStep): Promise<void> {
@@ -157,9 +148,8 @@ export class PressDesk<Moment> {
 
   #arm(): void {
     this.#timer?.();
-    const { holdMs } = this.#timing;
     const due = Math.min(
-      ...Object.values(this.#buttons).map((it) => nextDeadline(it, holdMs) ?? Infinity),
+      ...Object.values(this.#buttons).map((it) => nextDeadline(it, this.#timing) ?? Infinity),
     );
     if (due === Infinity) return;
     this.#timer = this.#clock.after(Math.max(0, due - this.#clock.monotonicMs()), () => {
@@ -171,9 +161,8 @@ export class PressDesk<Moment> {
   async #passTime(): Promise<void> {
     await this.#clock.nextTurn();
     const now = this.#clock.monotonicMs();
-    const { debounceIntervalMs, holdMs } = this.#timing;
     for (const button of ['record', 'function'] as const) {
-      await this.#apply(button, passTime(this.#buttons[button], now, debounceIntervalMs, holdMs));
+      await this.#apply(button, passTime(this.#buttons[button], now, this.#timing));
     }
   }
 

@@ -8,28 +8,29 @@ import {
   type ButtonState,
   type Gesture,
   type NumberedEdge,
+  type PressTiming,
 } from '../../../src/capture/gestures.js';
 import { monotonicMs } from '../../../src/units.js';
 
-const DEBOUNCE_MS = 30;
+const TIMING: PressTiming = { debounceIntervalMs: 30, holdMs: 3000 };
 
 function play(edges: readonly NumberedEdge[]): { gestures: Gesture[]; state: ButtonState } {
   const gestures: Gesture[] = [];
   let state = restingButton;
   const pass = (until: number): void => {
     for (
-      let due = nextDeadline(state);
+      let due = nextDeadline(state, TIMING);
       due !== undefined && due <= until;
-      due = nextDeadline(state)
+      due = nextDeadline(state, TIMING)
     ) {
-      const step = passTime(state, due, DEBOUNCE_MS);
+      const step = passTime(state, due, TIMING);
       state = step.state;
       gestures.push(...step.gestures);
     }
   };
   for (const edge of edges) {
     pass(edge.at);
-    const step = acceptEdge(state, edge, DEBOUNCE_MS);
+    const step = acceptEdge(state, edge, TIMING);
     state = step.state;
     gestures.push(...step.gestures);
   }
@@ -122,7 +123,7 @@ test('whatever the edges, each is named once, and each press ends in one tap or 
         begun,
       );
       t.is(state.unsettled, undefined);
-      t.is(nextDeadline(state), undefined);
+      t.is(nextDeadline(state, TIMING), undefined);
     }),
     { numRuns: 500 },
   );
