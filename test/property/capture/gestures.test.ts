@@ -128,3 +128,26 @@ test('whatever the edges, each is named once, and each press ends in one tap or 
     { numRuns: 500 },
   );
 });
+
+test('edges that the log refused move the button and are never named; the others are, each once', (t) => {
+  const refused = fc.array(fc.boolean(), { minLength: 40, maxLength: 40 });
+  fc.assert(
+    fc.property(anyEdges, refused, (all, isRefused) => {
+      const edges = all.map((it, index) => (isRefused[index] ? { ...it, edge: null } : it));
+      const { gestures, state } = play(edges);
+      const of = (...types: readonly Gesture['type'][]): number[] =>
+        gestures
+          .filter(({ type }) => types.includes(type))
+          .map((it) => ('press' in it ? it.press : it.edge))
+          .sort((a, b) => a - b);
+      t.deepEqual(
+        of('press', 'release', 'bounce'),
+        edges.flatMap(({ edge }) => edge ?? []),
+      );
+      t.deepEqual(of('tap', 'hold', 'lost'), of('press'));
+      t.is(nextDeadline(state, TIMING), undefined);
+      t.is(state.down !== undefined, play(all).state.down !== undefined);
+    }),
+    { numRuns: 500 },
+  );
+});
