@@ -1,11 +1,17 @@
 import { monotonicMs, type MonotonicMs } from '../units.js';
 
-/** A press held this long is a hold unless the configuration asks for longer. Too long for a knock or a fumble; the field uses the same (Axon Body: 3 s). */
-export const HOLD_MS = 3000;
+/** How long a contact must be quiet, and how long a press is held to be a hold. */
+export interface PressTiming {
+  readonly debounceIntervalMs: number;
+  readonly holdMs: number;
+}
 
-/** An edge of one button; `edge` is the number that the journal gave it. */
+/**
+ * An edge of one button; `edge` is the number that the journal gave it, null when the journal refused it. Such an edge
+ * moves the button, so that the ones after it mean what they should, but no gesture follows from it.
+ */
 export interface NumberedEdge {
-  readonly edge: number;
+  readonly edge: number | null;
   readonly isPressed: boolean;
   readonly at: MonotonicMs;
 }
@@ -16,6 +22,8 @@ export type Gesture =
   | { readonly type: 'press'; readonly press: number; readonly at: MonotonicMs }
   /** It came up before it was a hold. */
   | { readonly type: 'tap'; readonly press: number }
+  /** It came up before it was a hold, by an edge that the journal refused: nothing may follow from it. */
+  | { readonly type: 'lost'; readonly press: number }
   /** It has been down for the time of a hold, and the contact is quiet. */
   | { readonly type: 'hold'; readonly press: number }
   /** This edge was the end of a press. */
@@ -26,7 +34,11 @@ export type Gesture =
 /** One button. Starts with `restingButton`. */
 export interface ButtonState {
   /** The press that is going on. */
-  readonly down?: { readonly press: number; readonly at: MonotonicMs; readonly isHeld: boolean };
+  readonly down?: {
+    readonly press: number | null;
+    readonly at: MonotonicMs;
+    readonly isHeld: boolean;
+  };
   /** The newest edge whose meaning is open until the contact has been quiet. */
   readonly unsettled?: NumberedEdge;
   /** When the contact will have been quiet for the debounce interval. */
@@ -45,7 +57,7 @@ export interface GestureStep {
 /** When `passTime` must be called next, unless an edge comes before; undefined when only an edge can say more. */
 export function nextDeadline(
   { down, unsettled, settlesAt }: ButtonState,
-  holdMs = HOLD_MS,
+  { holdMs }: PressTiming,
 ): MonotonicMs | undefined {
   const mayHold = down !== undefined && !down.isHeld && unsettled === undefined;
   const deadlines = [mayHold ? down.at + holdMs : Infinity, settlesAt ?? Infinity];
@@ -57,20 +69,19 @@ export function nextDeadline(
  * Takes an edge. A press counts at its first contact, a release when the contact has been quiet for
  * `debounceIntervalMs`; every other edge of a bouncing contact is a bounce. A release without a press is a press whose
  * beginning the system swallowed; an edge that a driver delivers again, with the time it had, is a bounce.
- * Every edge is named by exactly one gesture of this or a later step: by `press`, `release` or `bounce`. Every press is
- * followed by exactly one `tap` or `hold`.
+ * Every edge with a number is named by exactly one gesture of this or a later step: by `press`, `release` or `bounce`.
+ * Every `press` is followed by exactly one `tap`, `lost` or `hold`.
  */
 export function acceptEdge(
   before: ButtonState,
   edge: NumberedEdge,
-  debounceIntervalMs: number,
-  holdMs = HOLD_MS,
+  timing: PressTiming,
 ): GestureStep {
-  const { state, gestures } = passTime(before, edge.at, debounceIntervalMs, holdMs);
-  const bounce = (bounced: NumberedEdge): Gesture => ({ type: 'bounce', edge: bounced.edge });
+  const { state, gestures } = passTime(before, edge.at, timing);
+  const { debounceIntervalMs } = timing;
   const { down, unsettled, settlesAt, newest } = state;
   if (newest?.isPressed === edge.isPressed && edge.at <= newest.at) {
-    return { state, gestures: [...gestures, bounce(edge)] };
+    return { state, gestures: [...gestures, ...bounce(edge)] };
   }
   if (settlesAt === undefined && down === undefined) {
     const step = beginPress(edge, debounceIntervalMs);
@@ -83,45 +94,46 @@ export function acceptEdge(
       settlesAt: monotonicMs(edge.at + debounceIntervalMs),
       newest: edge,
     },
-    gestures: unsettled ? [...gestures, bounce(unsettled)] : gestures,
+    gestures: unsettled ? [...gestures, ...bounce(unsettled)] : gestures,
   };
 }
 
 /** Lets time pass up to `now`: holds are reached and contacts settle. */
-export function passTime(
-  before: ButtonState,
-  now: MonotonicMs,
-  debounceIntervalMs: number,
-  holdMs = HOLD_MS,
-): GestureStep {
+export function passTime(before: ButtonState, now: MonotonicMs, timing: PressTiming): GestureStep {
   let state = before;
   const gestures: Gesture[] = [];
   for (;;) {
-    const deadline = nextDeadline(state, holdMs);
+    const deadline = nextDeadline(state, timing);
     if (deadline === undefined || deadline > now) return { state, gestures };
     const { newest } = state;
     const step =
-      deadline === state.settlesAt ? settle(state, debounceIntervalMs) : reachHold(state);
+      deadline === state.settlesAt ? settle(state, timing.debounceIntervalMs) : reachHold(state);
     state = newest ? { ...step.state, newest } : step.state;
     gestures.push(...step.gestures);
   }
 }
 
+const bounce = ({ edge }: NumberedEdge): Gesture[] =>
+  edge === null ? [] : [{ type: 'bounce', edge }];
+
+const release = ({ edge }: NumberedEdge): Gesture[] =>
+  edge === null ? [] : [{ type: 'release', edge }];
+
 function beginPress(edge: NumberedEdge, debounceIntervalMs: number): GestureStep {
-  const press = edge.edge;
-  const gestures: Gesture[] = [{ type: 'press', press, at: edge.at }];
-  const settlesAt = monotonicMs(edge.at + debounceIntervalMs);
-  if (edge.isPressed) {
-    return { state: { down: { press, at: edge.at, isHeld: false }, settlesAt }, gestures };
-  }
-  return { state: { settlesAt }, gestures: [...gestures, { type: 'tap', press }] };
+  const { edge: press, at, isPressed } = edge;
+  const gestures: Gesture[] = press === null ? [] : [{ type: 'press', press, at }];
+  const settlesAt = monotonicMs(at + debounceIntervalMs);
+  if (isPressed) return { state: { down: { press, at, isHeld: false }, settlesAt }, gestures };
+  if (press !== null) gestures.push({ type: 'tap', press });
+  return { state: { settlesAt }, gestures };
 }
 
 function reachHold({ down, ...state }: ButtonState): GestureStep {
   if (down === undefined) return { state, gestures: [] };
+  const { press } = down;
   return {
     state: { ...state, down: { ...down, isHeld: true } },
-    gestures: [{ type: 'hold', press: down.press }],
+    gestures: press === null ? [] : [{ type: 'hold', press }],
   };
 }
 
@@ -130,12 +142,13 @@ function settle({ down, unsettled }: ButtonState, debounceIntervalMs: number): G
   const rest = down ? { down } : {};
   if (unsettled === undefined) return { state: rest, gestures: [] };
   if (unsettled.isPressed === (down !== undefined)) {
-    return { state: rest, gestures: [{ type: 'bounce', edge: unsettled.edge }] };
+    return { state: rest, gestures: bounce(unsettled) };
   }
   if (down === undefined) return beginPress(unsettled, debounceIntervalMs);
-  const release: Gesture = { type: 'release', edge: unsettled.edge };
-  const gestures: Gesture[] = down.isHeld
-    ? [release]
-    : [{ type: 'tap', press: down.press }, release];
+  const { press, isHeld } = down;
+  const gestures = release(unsettled);
+  if (press !== null && !isHeld) {
+    gestures.unshift({ type: unsettled.edge === null ? 'lost' : 'tap', press });
+  }
   return { state: {}, gestures };
 }

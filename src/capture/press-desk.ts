@@ -12,6 +12,7 @@ import {
   type ButtonState,
   type Gesture,
   type GestureStep,
+  type PressTiming,
 } from './gestures.js';
 import type { Journal, PressEdge, PressOutcome } from './ports.js';
 
@@ -21,13 +22,7 @@ const EDGES_WAITING_MAX = 256;
 const PRESS_LOG_MS_MAX = 3000;
 
 /** A press, a tap or a hold of a button; `Moment` is what was kept of the moment of its first edge. */
-export type PressGesture = Extract<Gesture, { readonly press: number }>;
-
-/** How long a contact must be quiet, and how long a press is held to be a hold. */
-export interface PressTiming {
-  readonly debounceIntervalMs: number;
-  readonly holdMs: number;
-}
+export type PressGesture = Extract<Gesture, { readonly type: 'press' | 'tap' | 'hold' }>;
 
 export interface PressDeskEvents<Moment> {
   /** In the turn of the edge itself: what must be remembered of this moment until the edge is decided. */
@@ -36,7 +31,7 @@ export interface PressDeskEvents<Moment> {
   gesture(button: PressEdge['button'], gesture: PressGesture): Promise<void>;
   /** The edge is decided, or will never be: its moment can be forgotten. */
   done(moment: Moment): void;
-  /** The log did not take the edge, so nothing may follow from it. */
+  /** The log did not take the edge, so no gesture will follow from it. */
   unlogged(edge: PressEdge, error: CameraError): void;
 }
 
@@ -51,6 +46,8 @@ interface KnownEdge<Moment> {
  * INVARIANTS
  * 1. No gesture is handed on before the edges that make it are durable in the log, in the order in which they came.
  * 2. Every edge in the log is decided exactly once.
+ * 3. An edge that is not in the log moves its button in its turn, so that the edges after it are not taken for others,
+ *    and nothing else follows from it: no start, no mark, no stop.
  */
 export class PressDesk<Moment> {
   readonly #clock: Clock;
@@ -66,6 +63,8 @@ export class PressDesk<Moment> {
   readonly #edges = new Map<number, KnownEdge<Moment>>();
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** The newest edge of a button for which there was no room behind the last one that waits for the log. */
+  #overflow: { [B in PressEdge['button']]?: { newest: PressEdge } | undefined } = {};
   #timer: Cancel | undefined;
 
   constructor(
@@ -86,8 +85,10 @@ export class PressDesk<Moment> {
     if (this.#waiting >= EDGES_WAITING_MAX) {
       const message = `${this.#waiting} edges of the buttons wait for the log`;
       this.#events.unlogged(edge, new CameraError('capture/queue-full', message));
+      this.#overflowWith(edge);
       return;
     }
+    this.#overflow = {};
     const moment = this.#events.moment(edge);
     this.#waiting += 1;
     this.#enqueue(async () => {
@@ -134,14 +135,32 @@ export class PressDesk<Moment> {
           ? cause
           : new CameraError('storage/io', messageOf(cause), { cause });
       this.#events.unlogged(edge, error);
+      await this.#move(edge, null);
       return;
     }
     this.#edges.set(number, { at: edge.at, moment });
-    const numbered = { edge: number, isPressed: edge.isPressed, at: edge.at };
-    const { debounceIntervalMs, holdMs } = this.#timing;
+    await this.#move(edge, number);
+  }
+
+  /** Of the edges that do not fit, the newest says where the button is: so they stay fewer than those that do. */
+  #overflowWith(edge: PressEdge): void {
+    const known = this.#overflow[edge.button];
+    if (known !== undefined) {
+      known.newest = edge;
+      return;
+    }
+    const added = { newest: edge };
+    this.#overflow[edge.button] = added;
+    this.#enqueue(() => {
+      if (this.#overflow[edge.button] === added) this.#overflow[edge.button] = undefined;
+      return this.#move(added.newest, null);
+    });
+  }
+
+  async #move({ button, isPressed, at }: PressEdge, edge: number | null): Promise<void> {
     await this.#apply(
-      edge.button,
-      acceptEdge(this.#buttons[edge.button], numbered, debounceIntervalMs, holdMs),
+      button,
+      acceptEdge(this.#buttons[button], { edge, isPressed, at }, this.#timing),
     );
   }
 
@@ -151,15 +170,15 @@ export class PressDesk<Moment> {
     for (const gesture of gestures) {
       if (gesture.type === 'bounce') this.decide(gesture.edge, 'bounce');
       else if (gesture.type === 'release') this.decide(gesture.edge, 'released');
+      else if (gesture.type === 'lost') this.decide(gesture.press, 'refused-storage');
       else await this.#events.gesture(button, gesture);
     }
   }
 
   #arm(): void {
     this.#timer?.();
-    const { holdMs } = this.#timing;
     const due = Math.min(
-      ...Object.values(this.#buttons).map((it) => nextDeadline(it, holdMs) ?? Infinity),
+      ...Object.values(this.#buttons).map((it) => nextDeadline(it, this.#timing) ?? Infinity),
     );
     if (due === Infinity) return;
     this.#timer = this.#clock.after(Math.max(0, due - this.#clock.monotonicMs()), () => {
@@ -171,9 +190,8 @@ export class PressDesk<Moment> {
   async #passTime(): Promise<void> {
     await this.#clock.nextTurn();
     const now = this.#clock.monotonicMs();
-    const { debounceIntervalMs, holdMs } = this.#timing;
     for (const button of ['record', 'function'] as const) {
-      await this.#apply(button, passTime(this.#buttons[button], now, debounceIntervalMs, holdMs));
+      await this.#apply(button, passTime(this.#buttons[button], now, this.#timing));
     }
   }
 

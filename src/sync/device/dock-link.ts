@@ -5,12 +5,13 @@ import type { Envelope } from '../../evidence/dsse.js';
 import type { Logger } from '../../log.js';
 import { decodeAck } from '../binary-messages.js';
 import { decodeReceipt, decodeReceiverState, decodeWant, encodeDeviceState } from '../messages.js';
+import type { Offer } from '../messages.js';
 import type { MqttConnection, OutgoingSegments, Will } from '../ports.js';
 import type { Tally } from '../tally.js';
 import { parseTopic, upTopic } from '../topics.js';
 import type { Topic } from '../topics.js';
 import { OfferBook } from './offer-book.js';
-import type { OfferedSegment } from './offer-book.js';
+import type { OfferedSegment, ReadableSegment } from './offer-book.js';
 import { OutgoingTransfer } from './outgoing-transfer.js';
 import { checkReceipt } from './receipt-check.js';
 import type { PinnedReceiver, ReceiptFault } from './receipt-check.js';
@@ -68,7 +69,7 @@ export class DockLink {
   readonly #tally: Tally<DeviceFault>;
   readonly #listener: LinkListener;
   readonly #transfer: OutgoingTransfer;
-  /** The newest epoch of each pinned receiver. */
+  /** The newest epoch of each pinned receiver since the newest offer. */
   readonly #epochs = new Map<string, number>();
   /** The start of each pinned receiver. */
   readonly #starts = new Map<string, number>();
@@ -103,6 +104,15 @@ export class DockLink {
         listener.connected(isConnected);
       }),
     ];
+  }
+
+  /**
+   * The next offer, as by `OfferBook.pack`. Receivers may begin at any epoch after it: an offer is repeated when no want
+   * was good for a while, and that may be because a forged one was.
+   */
+  offer(pending: readonly ReadableSegment[], certificates: ReadonlyMap<number, Envelope>): Offer {
+    this.#epochs.clear();
+    return this.offers.pack(this.sid, pending, certificates);
   }
 
   /** A receipt that `receipt` handed out is kept (the offer is closed) or could not be (it may come again). */

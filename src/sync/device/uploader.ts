@@ -214,7 +214,7 @@ export class Uploader {
     this.#meter.backlog(await segments.backlog());
     const readable = pending.flatMap((segment) => this.#read(segment) ?? []);
     const certificates = await this.#certificates(readable);
-    const offer = link.offers.pack(link.sid, readable, certificates);
+    const offer = link.offer(readable, certificates);
     if (offer.items.length > 0) {
       const topic = upTopic(this.#identity.device, 'offer');
       await link.connection.publish(topic, encodeOffer(offer), { qos: 1 });

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import { isCameraError, messageOf } from '../../errors.js';
 import type { ErrorCode } from '../../errors.js';
 import { payloadDigest } from '../../evidence/dsse.js';
+import type { Envelope } from '../../evidence/dsse.js';
 import type { Logger } from '../../log.js';
 import { formatSegmentRef } from '../../units.js';
 import type { AttachmentPart, Chunk, LeavesPart } from '../binary-messages.js';
@@ -21,7 +22,7 @@ import { CREDIT_LEAVES } from './transfer-state.js';
 
 /** Messages of one device that wait: four times what it may have under way, 16 MiB. The rest is lost and asked for again. */
 const QUEUE_MESSAGES_MAX = 4 * CREDIT_LEAVES;
-/** Segments of this session that were given up and go to the end of the line. */
+/** Segments of this session that were given up, or that the store failed on: they go to the end of the line. */
 const SET_ASIDE_MAX = 1_000;
 
 /** What is wrong with one offered segment, or with what the store holds of it; everything else is the store failing. */
@@ -85,7 +86,7 @@ export interface IntakePorts {
  *
  * INVARIANTS
  * 1. Messages are worked off in order, one at a time; the queue is bounded.
- * 2. A segment that is stored is never asked for again: its receipt is said again.
+ * 2. A segment that is stored is never asked for again: its receipt is said again, if its ciphertext is still there.
  * 3. No receipt before `IncomingSegment.seal` has resolved.
  */
 export class DeviceIntake {
@@ -129,6 +130,11 @@ export class DeviceIntake {
     if (!this.#isWorking) this.enqueue({ type: 'ticked' });
   }
 
+  /** Resolves when every message so far has been worked off. */
+  async settled(): Promise<void> {
+    await this.#working;
+  }
+
   /** Works off what has arrived, then closes the partial file. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -141,14 +147,11 @@ export class DeviceIntake {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       try {
         await this.#take(next);
-        await this.#afterwards();
+        await this.#endTransfer();
       } catch (error) {
-        // The store failed (a full disk, say). The partial file stays; the device's next offer starts again.
-        const why = isCameraError(error) ? error.line : messageOf(error);
-        this.#ports.tally.add('store-failed', { device: this.#device, why });
-        this.#waiting = [];
-        await this.#dropTransfer();
+        await this.#transferFailed(error);
       }
+      await this.#beginNext();
     }
     this.#isWorking = false;
   }
@@ -218,15 +221,17 @@ export class DeviceIntake {
     transfer.rebind(this.#correspondence(), same.key);
   }
 
-  /** Ends a transfer that is over and starts the next. */
-  async #afterwards(): Promise<void> {
+  /** Ends a transfer that is over. */
+  async #endTransfer(): Promise<void> {
     const transfer = this.#transfer;
-    if (transfer !== undefined) {
-      this.#epoch = transfer.epoch;
-      if (transfer.stage === 'complete') await this.#finish(transfer);
-      else if (transfer.stage === 'abandoned') await this.#giveUp(transfer);
-      else return;
-    }
+    if (transfer === undefined) return;
+    this.#epoch = transfer.epoch;
+    if (transfer.stage === 'complete') await this.#finish(transfer);
+    else if (transfer.stage === 'abandoned') await this.#giveUp(transfer);
+  }
+
+  /** Starts the next transfer when there is none. Never rejects. */
+  async #beginNext(): Promise<void> {
     while (this.#transfer === undefined && !this.#isClosed) {
       const item = this.#waiting.shift();
       if (item === undefined) return;
@@ -258,9 +263,26 @@ export class DeviceIntake {
   async #giveUp(transfer: IncomingTransfer): Promise<void> {
     const { digest, ref } = transfer.segment;
     this.#ports.tally.add('abandoned', { device: this.#device, segment: formatSegmentRef(ref) });
+    this.#putLast(digest);
+    await this.#dropTransfer();
+  }
+
+  /** The partial file stays; the next offer starts the segment again, after the others. */
+  async #transferFailed(error: unknown): Promise<void> {
+    this.#countFailure(error);
+    if (this.#transfer !== undefined) this.#putLast(this.#transfer.segment.digest);
+    await this.#dropTransfer();
+  }
+
+  /** The store failed: a full disk, say, or one bad place of it, which must not hold up the segments that do not meet it. */
+  #countFailure(error: unknown): void {
+    const why = isCameraError(error) ? error.line : messageOf(error);
+    this.#ports.tally.add('store-failed', { device: this.#device, why });
+  }
+
+  #putLast(digest: string): void {
     if (this.#setAside.size >= SET_ASIDE_MAX) this.#setAside.clear();
     this.#setAside.add(digest);
-    await this.#dropTransfer();
   }
 
   async #dropTransfer(): Promise<void> {
@@ -281,7 +303,11 @@ export class DeviceIntake {
       const segment = admit(this.#device, this.#publicKey, item, this.#offer.certificates);
       await this.#answer(item, segment);
     } catch (error) {
-      if (!isCameraError(error) || !itemFaults.has(error.code)) throw error;
+      if (!isCameraError(error) || !itemFaults.has(error.code)) {
+        this.#countFailure(error);
+        this.#putLast(payloadDigest(item.manifest));
+        return;
+      }
       const segment = formatSegmentRef(item.ref);
       this.#ports.tally.add('refused-offer', { device: this.#device, segment, why: error.line });
     }
@@ -295,9 +321,7 @@ export class DeviceIntake {
       if (payloadDigest(stored.manifest) !== segment.digest) {
         tally.add('conflict', { device: this.#device, segment: name });
         await store.keepConflict(this.#device, item.ref, item.manifest);
-      } else if (stored.receipt !== undefined && isOwnReceipt(stored.receipt, this.#ports.key)) {
-        this.#send(downTopic(this.#device, 'receipt'), encodeReceipt(stored.receipt), 1);
-      } else await this.#issue(segment);
+      } else await this.#confirm(segment, stored.receipt);
       return;
     }
     if (!(await store.hasRoomFor(segment.manifest.file.size))) {
@@ -308,6 +332,14 @@ export class DeviceIntake {
     const { clock } = this.#ports;
     const peer = this.#correspondence();
     this.#transfer = new IncomingTransfer(segment, incoming, peer, this.#epoch + 1, clock);
+  }
+
+  /** Says the receipt of a stored segment again, or issues it now. */
+  async #confirm(segment: AdmittedSegment, receipt: Envelope | undefined): Promise<void> {
+    await this.#ports.store.requireCiphertext(segment);
+    if (receipt !== undefined && isOwnReceipt(receipt, this.#ports.key)) {
+      this.#send(downTopic(this.#device, 'receipt'), encodeReceipt(receipt), 1);
+    } else await this.#issue(segment);
   }
 
   async #issue(segment: AdmittedSegment): Promise<void> {

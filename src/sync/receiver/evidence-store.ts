@@ -30,6 +30,7 @@ export interface StoredSegment {
  *     <boot>/session.dsse                    certificate of the boot's session key
  *     <boot>/<rec>/<seq>.age .leaves .heads .meta.age .dsse .receipt
  *     .incoming/<boot>-<rec>-<seq>-<digest>.age   on its way, named by its manifest too
+ *     .incoming/<…>.age.failed.<n>                a sync of it failed: what is on the disk is not known
  *     conflicts/<boot>-<rec>-<seq>-<digest>.dsse  another manifest for a segment that is stored
  *
  * INVARIANTS
@@ -40,6 +41,8 @@ export interface StoredSegment {
 export class EvidenceStore {
   readonly #files: FileSystem;
   readonly #root: string;
+  /** Partial files of which a sync failed, and the rename after it too. */
+  readonly #distrusted = new Set<string>();
 
   constructor(files: FileSystem, root: string) {
     this.#files = files;
@@ -54,13 +57,32 @@ export class EvidenceStore {
     return { manifest, receipt: await this.#readEnvelope(`${base}.receipt`) };
   }
 
+  /**
+   * Resolves when the ciphertext of a stored segment stands in its place with the size in its manifest; otherwise rejects
+   * with `storage/corrupt`. To be asked before every receipt: a disk is repaired, files are moved by hand, and the
+   * manifest beside a ciphertext that is gone would let the device delete the last copy.
+   */
+  async requireCiphertext({ device, ref, manifest }: AdmittedSegment): Promise<void> {
+    const file = `${this.#base(device, ref)}.age`;
+    if (!(await this.#files.exists(file))) {
+      throw new CameraError('storage/corrupt', `${file} is missing, its manifest is there`);
+    }
+    const size = await this.#files.size(file);
+    if (size === manifest.file.size) return;
+    const message = `${file} has ${size} bytes, its manifest says ${manifest.file.size}`;
+    throw new CameraError('storage/corrupt', message);
+  }
+
   /** True when so many bytes fit beside the reserve. */
   async hasRoomFor(bytes: number): Promise<boolean> {
     await this.#files.makeDirectory(this.#root);
     return (await this.#files.freeBytes(this.#root)) >= bytes + RESERVE_BYTES;
   }
 
-  /** Opens the place for a segment on its way; what an earlier attempt left there is still there. */
+  /**
+   * Opens the place for a segment on its way; what an earlier attempt left there is still there, unless a sync of it has
+   * failed: then the file is moved aside and a new one begun. Rejects when it cannot be moved.
+   */
   async begin(segment: AdmittedSegment): Promise<IncomingSegment> {
     const { device, ref, certificates } = segment;
     const incoming = path.join(this.#root, device, '.incoming');
@@ -71,8 +93,11 @@ export class EvidenceStore {
       await this.#keepCertificate(device, boot, certificate);
     }
     const partial = path.join(incoming, `${flatName(ref, segment.digest)}.age`);
+    if (this.#distrusted.has(partial)) await this.#moveFailed(partial);
     await this.#returnUnfinished(segment, base, partial);
-    return IncomingSegment.open(this.#files, segment, { partial, base });
+    return IncomingSegment.open(this.#files, segment, { partial, base }, (file) =>
+      this.#setAside(file),
+    );
   }
 
   /** Replaces an older receipt for the same segment. */
@@ -86,6 +111,26 @@ export class EvidenceStore {
     await this.#files.makeDirectory(directory);
     const file = path.join(directory, `${flatName(ref, payloadDigest(manifest))}.dsse`);
     if (!(await this.#files.exists(file))) await this.#writeEnvelope(file, manifest);
+  }
+
+  /** At once, so that a restart does not find the file; when the disk refuses that too, before the next attempt. */
+  async #setAside(partial: string): Promise<void> {
+    this.#distrusted.add(partial);
+    try {
+      await this.#moveFailed(partial);
+    } catch {
+      // The failed sync is about to be reported; `begin` moves the file, or rejects.
+    }
+  }
+
+  async #moveFailed(partial: string): Promise<void> {
+    if (await this.#files.exists(partial)) {
+      const prefix = `${path.basename(partial)}.failed.`;
+      const names = await this.#files.list(path.dirname(partial));
+      const count = names.filter(({ name }) => name.startsWith(prefix)).length;
+      await this.#files.rename(partial, `${partial}.failed.${count}`);
+    }
+    this.#distrusted.delete(partial);
   }
 
   /** Rejects with `sync/refused` when the boot already has another certificate. */

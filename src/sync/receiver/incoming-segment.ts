@@ -16,17 +16,24 @@ export interface IncomingPaths {
   readonly base: string;
 }
 
+/** Takes a partial file out of the way of the next attempt. Never rejects. */
+export type SetAside = (partial: string) => Promise<void>;
+
 /**
  * The ciphertext of one segment on its way to its place in the store.
  *
  * Which leaves are there is not written down anywhere: after a restart every leaf of the partial file is judged by the
  * proved leaf list. A bitmap on disk would be a claim about the file that a power cut can make false; a hash cannot be.
+ *
+ * INVARIANT: a file of which one sync has failed is never used again. Linux marks the pages of a failed sync as clean,
+ * so the next sync would succeed, and a hash of the page cache would be right, over bytes that are not on the disk.
  */
 export class IncomingSegment {
   readonly #files: FileSystem;
   readonly #segment: AdmittedSegment;
   readonly #paths: IncomingPaths;
   readonly #file: WritableFile;
+  readonly #setAside: SetAside;
   #unsyncedBytes = 0;
   #isOpen = true;
 
@@ -35,20 +42,24 @@ export class IncomingSegment {
     segment: AdmittedSegment,
     paths: IncomingPaths,
     file: WritableFile,
+    setAside: SetAside,
   ) {
     this.#files = files;
     this.#segment = segment;
     this.#paths = paths;
     this.#file = file;
+    this.#setAside = setAside;
   }
 
+  /** `setAside` is called with the partial file when a sync of it has failed. */
   static async open(
     files: FileSystem,
     segment: AdmittedSegment,
     paths: IncomingPaths,
+    setAside: SetAside,
   ): Promise<IncomingSegment> {
     const file = await files.openWritable(paths.partial);
-    return new IncomingSegment(files, segment, paths, file);
+    return new IncomingSegment(files, segment, paths, file, setAside);
   }
 
   /** Which leaves of the partial file are what the leaf list says. Reads all of it: a quarter of a second for 60 MB. */
@@ -72,13 +83,13 @@ export class IncomingSegment {
     }
   }
 
-  /** Writes a verified leaf at its place. */
+  /** Writes a verified leaf at its place. After a rejection the segment begins again, by way of `EvidenceStore.begin`. */
   async write(index: number, leaf: Buffer): Promise<void> {
     await this.#file.writeAt(leaf, leafRange(this.#segment.manifest.file, index).offset);
     this.#unsyncedBytes += leaf.length;
     if (this.#unsyncedBytes < SYNC_BYTES) return;
     this.#unsyncedBytes = 0;
-    await this.#file.sync();
+    await this.#makeDurable();
   }
 
   /**
@@ -88,7 +99,7 @@ export class IncomingSegment {
   async seal({ leaves, heads, meta }: ListedSegment): Promise<void> {
     const { partial, base } = this.#paths;
     const { envelope, manifest } = this.#segment;
-    await this.#file.sync();
+    await this.#makeDurable();
     await this.close();
     const size = await this.#files.size(partial);
     if (size !== manifest.file.size) {
@@ -106,5 +117,14 @@ export class IncomingSegment {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     await this.#file.close();
+  }
+
+  async #makeDurable(): Promise<void> {
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      await this.#setAside(this.#paths.partial);
+      throw error;
+    }
   }
 }

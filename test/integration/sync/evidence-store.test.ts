@@ -6,6 +6,7 @@ import { formatEnvelopeFile } from '../../../src/evidence/dsse.js';
 import { leafHash } from '../../../src/evidence/merkle-tree.js';
 import { sealManifest } from '../../../src/evidence/manifest.js';
 import { NodeFileSystem } from '../../../src/hal/linux/node-file-system.js';
+import { SimFileSystem } from '../../../src/hal/sim/sim-file-system.js';
 import type { FileSystem } from '../../../src/hal/ports/file-system.js';
 import { leafRange } from '../../../src/sync/leaf-layout.js';
 import { admit } from '../../../src/sync/receiver/admission.js';
@@ -251,4 +252,58 @@ test('cut at any step of the store, the next attempt completes it; a manifest on
     t.is((await readFile(path.join(place, '0.heads'))).compare(segment.heads), 0);
   }
   t.true(steps > 15, `${steps} steps`);
+});
+
+/** Collects what is missing and seals it. */
+async function complete(store: EvidenceStore): Promise<void> {
+  const incoming = await store.begin(admitted);
+  try {
+    const held = await incoming.survivors(segment.leaves);
+    for (let index = 0; index < held.size; index += 1) {
+      if (!held.has(index)) await incoming.write(index, leaf(index));
+    }
+    await incoming.seal(listed);
+  } finally {
+    await incoming.close();
+  }
+}
+
+const isPartial = (location: string): boolean => location.endsWith(partialName);
+
+test('bytes that a failed sync lost are not taken from the page cache: what is sealed survives a power cut', async (t) => {
+  const disk = new SimFileSystem({ failsSync: isPartial });
+  const store = new EvidenceStore(disk, '/store');
+  await t.throwsAsync(complete(store), { code: 'storage/io' });
+  await t.throwsAsync(complete(store), { code: 'storage/io' });
+  delete disk.faults.failsSync;
+  await complete(store);
+  const found = disk.cut({ keeps: 'none' });
+  const stored = await found.readFile('/store/cam-1/17/1/0.age', 1_000_000);
+  t.true(stored.equals(segment.ciphertext));
+  const kept = await found.list('/store/cam-1/.incoming');
+  t.deepEqual(
+    kept.map(({ name }) => name),
+    [`${partialName}.failed.0`, `${partialName}.failed.1`],
+  );
+});
+
+test('a partial file that can neither be synced nor moved aside is moved before the next attempt', async (t) => {
+  const disk = new SimFileSystem({ failsSync: isPartial });
+  let refusals = 2;
+  const stubborn: FileSystem = {
+    ...failingAfter(disk, Infinity),
+    rename: (from, to) => {
+      if (refusals === 0) return disk.rename(from, to);
+      refusals -= 1;
+      return Promise.reject(new CameraError('storage/io', 'no rename'));
+    },
+  };
+  const store = new EvidenceStore(stubborn, '/store');
+  await t.throwsAsync(complete(store), { code: 'storage/io' });
+  delete disk.faults.failsSync;
+  await t.throwsAsync(complete(store), { message: /no rename/ });
+  await complete(store);
+  const found = disk.cut({ keeps: 'none' });
+  const stored = await found.readFile('/store/cam-1/17/1/0.age', 1_000_000);
+  t.true(stored.equals(segment.ciphertext));
 });

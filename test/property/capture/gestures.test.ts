@@ -8,28 +8,29 @@ import {
   type ButtonState,
   type Gesture,
   type NumberedEdge,
+  type PressTiming,
 } from '../../../src/capture/gestures.js';
 import { monotonicMs } from '../../../src/units.js';
 
-const DEBOUNCE_MS = 30;
+const TIMING: PressTiming = { debounceIntervalMs: 30, holdMs: 3000 };
 
 function play(edges: readonly NumberedEdge[]): { gestures: Gesture[]; state: ButtonState } {
   const gestures: Gesture[] = [];
   let state = restingButton;
   const pass = (until: number): void => {
     for (
-      let due = nextDeadline(state);
+      let due = nextDeadline(state, TIMING);
       due !== undefined && due <= until;
-      due = nextDeadline(state)
+      due = nextDeadline(state, TIMING)
     ) {
-      const step = passTime(state, due, DEBOUNCE_MS);
+      const step = passTime(state, due, TIMING);
       state = step.state;
       gestures.push(...step.gestures);
     }
   };
   for (const edge of edges) {
     pass(edge.at);
-    const step = acceptEdge(state, edge, DEBOUNCE_MS);
+    const step = acceptEdge(state, edge, TIMING);
     state = step.state;
     gestures.push(...step.gestures);
   }
@@ -122,7 +123,30 @@ test('whatever the edges, each is named once, and each press ends in one tap or 
         begun,
       );
       t.is(state.unsettled, undefined);
-      t.is(nextDeadline(state), undefined);
+      t.is(nextDeadline(state, TIMING), undefined);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('edges that the log refused move the button and are never named; the others are, each once', (t) => {
+  const refused = fc.array(fc.boolean(), { minLength: 40, maxLength: 40 });
+  fc.assert(
+    fc.property(anyEdges, refused, (all, isRefused) => {
+      const edges = all.map((it, index) => (isRefused[index] ? { ...it, edge: null } : it));
+      const { gestures, state } = play(edges);
+      const of = (...types: readonly Gesture['type'][]): number[] =>
+        gestures
+          .filter(({ type }) => types.includes(type))
+          .map((it) => ('press' in it ? it.press : it.edge))
+          .sort((a, b) => a - b);
+      t.deepEqual(
+        of('press', 'release', 'bounce'),
+        edges.flatMap(({ edge }) => edge ?? []),
+      );
+      t.deepEqual(of('tap', 'hold', 'lost'), of('press'));
+      t.is(nextDeadline(state, TIMING), undefined);
+      t.is(state.down !== undefined, play(all).state.down !== undefined);
     }),
     { numRuns: 500 },
   );

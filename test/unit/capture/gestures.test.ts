@@ -5,10 +5,11 @@ import {
   passTime,
   restingButton,
   type Gesture,
+  type PressTiming,
 } from '../../../src/capture/gestures.js';
 import { monotonicMs } from '../../../src/units.js';
 
-const DEBOUNCE_MS = 30;
+const TIMING: PressTiming = { debounceIntervalMs: 30, holdMs: 3000 };
 
 type Row = readonly [at: number, what: 'down' | 'up' | 'wait'];
 
@@ -23,8 +24,12 @@ function play(rows: readonly Row[]): string[] {
     }
   };
   for (const [at, what] of rows) {
-    for (let due = nextDeadline(state); due !== undefined && due <= at; due = nextDeadline(state)) {
-      const step = passTime(state, due, DEBOUNCE_MS);
+    for (
+      let due = nextDeadline(state, TIMING);
+      due !== undefined && due <= at;
+      due = nextDeadline(state, TIMING)
+    ) {
+      const step = passTime(state, due, TIMING);
       state = step.state;
       say(due, step.gestures);
     }
@@ -33,7 +38,7 @@ function play(rows: readonly Row[]): string[] {
     const step = acceptEdge(
       state,
       { edge, isPressed: what === 'down', at: monotonicMs(at) },
-      DEBOUNCE_MS,
+      TIMING,
     );
     state = step.state;
     say(at, step.gestures);
@@ -179,16 +184,24 @@ test('an edge that arrives before the timer of the hold makes it a hold all the 
   const pressed = acceptEdge(
     restingButton,
     { edge: 1, isPressed: true, at: monotonicMs(0) },
-    DEBOUNCE_MS,
+    TIMING,
   );
   const late = acceptEdge(
     pressed.state,
     { edge: 2, isPressed: false, at: monotonicMs(3200) },
-    DEBOUNCE_MS,
+    TIMING,
   );
   t.deepEqual(late.gestures, [{ type: 'hold', press: 1 }]);
 });
 
 test('a button at rest waits for nothing', (t) => {
-  t.is(nextDeadline(restingButton), undefined);
+  t.is(nextDeadline(restingButton, TIMING), undefined);
+});
+
+test('a hold is as long as it is asked to be', (t) => {
+  const press = { edge: 1, isPressed: true, at: monotonicMs(0) };
+  const longer: PressTiming = { ...TIMING, holdMs: 5000 };
+  const { state } = acceptEdge(restingButton, press, longer);
+  t.deepEqual(passTime(state, monotonicMs(4999), longer).gestures, []);
+  t.deepEqual(passTime(state, monotonicMs(5000), longer).gestures, [{ type: 'hold', press: 1 }]);
 });

@@ -109,3 +109,48 @@ test('facts that wait for a log that does not answer are limited, and the rest i
   await facts.settled();
   t.is(journal.facts.length, 1000);
 });
+
+test('a press whose release the log refuses is not held: no tap, no hold, and it is decided', async (t) => {
+  const { clock, journal, said, edge } = begin();
+  edge(true);
+  await clock.advance(200);
+  journal.onPressed = () => Promise.reject(new Error('no space'));
+  edge(false);
+  await clock.advance(5000);
+  t.deepEqual(said, ['record press 1 of 0', 'done 200', 'record unlogged: storage/io', 'done 0']);
+  t.deepEqual([...journal.outcomes], [[1, 'refused-storage']]);
+});
+
+test('the release of a press that the log refused is a release, not a press of its own', async (t) => {
+  const { clock, journal, said, edge } = begin();
+  journal.onPressed = () => Promise.reject(new Error('no space'));
+  edge(true);
+  await clock.advance(4000);
+  journal.onPressed = () => Promise.resolve();
+  edge(false);
+  await clock.advance(100);
+  t.deepEqual(said, ['done 0', 'record unlogged: storage/io', 'done 4000']);
+  t.deepEqual([...journal.outcomes], [[1, 'released']]);
+  edge(true);
+  await clock.advance(0);
+  t.is(said.at(-1), 'record press 2 of 4100');
+});
+
+test('a release for which there is no room ends its press all the same', async (t) => {
+  const { clock, journal, said, edge } = begin();
+  let release = (): void => undefined;
+  journal.onPressed = () => new Promise((resolve) => (release = resolve));
+  edge(true);
+  await clock.advance(0);
+  // The rest of the queue is filled by the other button.
+  for (let index = 0; index < 255; index += 1) edge(index % 2 === 0, 'function');
+  await clock.advance(200);
+  edge(false);
+  t.deepEqual(said, ['record unlogged: capture/queue-full']);
+  journal.onPressed = () => Promise.resolve();
+  release();
+  await clock.advance(5000);
+  t.true(said.includes('record press 1 of 0'));
+  t.false(said.some((line) => /^record (tap|hold)/.test(line)));
+  t.is(journal.outcomes.get(1), 'refused-storage');
+});

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { OfferBook } from '../../../../src/sync/device/offer-book.js';
-import { checkWant } from '../../../../src/sync/device/want-check.js';
+import { EPOCH_JUMP_MAX, checkWant } from '../../../../src/sync/device/want-check.js';
 import type { Want } from '../../../../src/sync/messages.js';
 import { makeDevice, makeSigner, sealSegment } from '../../../support/sync/sealed-segment.js';
 
@@ -32,12 +32,12 @@ const judge = (change: Partial<Want>) => checkWant({ ...good, ...change }, conte
 
 test('a want for a segment on offer, to an inbox of this device, is answered', (t) => {
   t.like(judge({}), { segment: { key: 1 } });
-  t.like(judge({ to: 'lapel/v1/_rx/rx9/in/cam-1' }), { segment: { key: 1 } });
 });
 
-test('chunks go nowhere but to an inbox of this device', (t) => {
+test('chunks go nowhere but to the inbox of the receiver that asks, for this device', (t) => {
   for (const to of [
     'lapel/v1/_rx/rx1/in/cam-2',
+    'lapel/v1/_rx/rx9/in/cam-1',
     'lapel/v1/cam-1/dn/config',
     'lapel/v1/_rx/rx1/state',
     'elsewhere',
@@ -59,4 +59,10 @@ test('the newest want of a receiver stands; the same or an older one is stale', 
   t.like(checkWant({ ...good, epoch: 1 }, { ...context, epochs: new Map() }), {
     segment: { key: 1 },
   });
+});
+
+test('an epoch far above the newest one is refused, so that it cannot make the wants after it stale', (t) => {
+  t.deepEqual(judge({ epoch: 2 ** 32 - 1 }), { fault: 'epoch-jump' });
+  t.deepEqual(judge({ epoch: 7 + EPOCH_JUMP_MAX + 1 }), { fault: 'epoch-jump' });
+  t.like(judge({ epoch: 7 + EPOCH_JUMP_MAX }), { segment: { key: 1 } });
 });
