@@ -42,7 +42,7 @@ export class Outgoing {
   }
 
   /**
-   * Segments without a verified receipt, oldest first. One whose manifest cannot be read is left out and told once in
+   * Segments without a verified receipt, in the order of `Catalog.pending`. One whose manifest cannot be read is left out and told once in
    * the life of the process; it takes no place from the others.
    */
   async pending(limit: number): Promise<readonly OutgoingSegment[]> {
