@@ -129,6 +129,10 @@ const table = {
     'data-loss',
     'The file was moved to quarantine; keep the card for examination.',
   ],
+  'storage/newer-format': [
+    'failed-precondition',
+    'Install the newer program that has written this card, or use another card.',
+  ],
   'sync/no-broker': ['unavailable', 'Check that the broker runs and the --broker URL is right.'],
   'sync/lost-connection': ['unavailable', 'The session resumes by itself when the broker is back.'],
   'sync/timeout': ['unavailable', 'The peer did not answer; the step is repeated.'],

@@ -16,7 +16,8 @@ export interface CardDatabase {
 
 /**
  * Opens the database of a card. A damaged one is evidence too: it moves to quarantine as it is, never repaired in
- * place, and an empty one takes its place. Rejects with the errors of the file system and of the database.
+ * place, and an empty one takes its place. One of a newer program is not damaged and stays: `storage/newer-format`.
+ * Rejects with the errors of the file system and of the database.
  */
 export async function openCardDatabase(fs: FileSystem, layout: CardLayout): Promise<CardDatabase> {
   const damaged = await moveOrphans(fs, layout);

@@ -109,7 +109,7 @@ function cardOf(ctx: BootContext, options: CardOptions, db: Database, entries: D
     sessionKeyId: identity.signer.keyId,
     recordings,
     journal: new Journal(entries),
-    outgoing: new Outgoing(fs, layout, catalog, entries),
+    outgoing: new Outgoing(ctx, catalog, entries),
     recovered,
     totals: () => catalog.totals(),
     freeBytes: () => fs.freeBytes(layout.root),

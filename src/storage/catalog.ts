@@ -2,6 +2,13 @@ import { CameraError } from '../errors.js';
 import type { SegmentRef } from '../units.js';
 import type { Database, SqlValue } from './database.js';
 
+/**
+ * So often a segment is offered before those that were offered less go first. A receiver that refuses one refuses it
+ * every time, and a batch full of such would keep everything newer on the card for ever; but a link that breaks off
+ * again and again is ordinary at a dock, and must not upset the order of a recording.
+ */
+const OFFERS_BEFORE_YIELDING = 8;
+
 /** A segment that has its manifest. Rows are only ever added, and completed by a receipt. */
 export interface CatalogRow {
   readonly ref: SegmentRef;
@@ -116,10 +123,15 @@ export class Catalog {
       .map((row) => ({ boot: number(row['boot']), rec: number(row['rec']) }));
   }
 
-  /** Segments without a receipt, oldest first. */
+  /** Segments without a receipt: oldest first, but those behind the others that were offered many times for nothing. */
   pending(limit: number): readonly CatalogRow[] {
     return this.#db
-      .all('SELECT * FROM segments WHERE receipt IS NULL ORDER BY boot, rec, seq LIMIT ?', limit)
+      .all(
+        // In the text and not bound: numbers are bound as REAL, and the division has to be that of integers.
+        `SELECT * FROM segments WHERE receipt IS NULL
+         ORDER BY offers / ${OFFERS_BEFORE_YIELDING}, boot, rec, seq LIMIT ?`,
+        limit,
+      )
       .map(toRow);
   }
 

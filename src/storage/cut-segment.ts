@@ -76,8 +76,6 @@ export interface SignedPrefix {
   readonly contradictions: readonly Head[];
 }
 
-export const NO_PREFIX: SignedPrefix = { newest: undefined, first: undefined, contradictions: [] };
-
 /**
  * What the heads, a line each, vouch for among these leaves. Heads of other segments or keys count for nothing. From
  * the end: one signature is checked and one root computed, unless something is wrong.

@@ -106,7 +106,8 @@ class CardDatabase implements Database {
 /**
  * Opens the card's database, makes or migrates it. WAL with synchronous=FULL: a transaction that returned survives a
  * power cut (SQLite documentation, "PRAGMA synchronous"). Read-only, it must be there and is taken as it is.
- * Throws `storage/corrupt` when the file is not a sound database, `storage/not-found` when its directory is
+ * Throws `storage/corrupt` when the file is not a sound database, `storage/newer-format` when a newer program has made
+ * it (nothing in it is changed then), `storage/not-found` when its directory is
  * missing, else like the database itself.
  */
 export function openDatabase(file: string, options: { readOnly?: boolean } = {}): Database {
@@ -114,7 +115,8 @@ export function openDatabase(file: string, options: { readOnly?: boolean } = {})
   return translated(`open ${file}`, () => {
     const sqlite = connect(file, readonly);
     try {
-      if (!readonly) migrate(sqlite);
+      const done = requireKnownSchema(sqlite);
+      if (!readonly) migrate(sqlite, done);
     } catch (error) {
       sqlite.close();
       throw error;
@@ -138,16 +140,20 @@ function connect(file: string, readonly: boolean): SqliteDatabase.Database {
   }
 }
 
-function migrate(sqlite: SqliteDatabase.Database): void {
+/** How many schema steps the file has been through. Looks before anything is written: a newer file is sound. */
+function requireKnownSchema(sqlite: SqliteDatabase.Database): number {
+  const done = Number(sqlite.pragma('user_version', { simple: true }));
+  if (done <= MIGRATIONS.length) return done;
+  const message = `database has schema ${done}, this program knows ${MIGRATIONS.length}`;
+  throw new CameraError('storage/newer-format', message);
+}
+
+function migrate(sqlite: SqliteDatabase.Database, done: number): void {
   sqlite.pragma('journal_mode = WAL');
   sqlite.pragma('synchronous = FULL');
   const check = sqlite.pragma('quick_check(1)', { simple: true });
   if (check !== 'ok') {
     throw new CameraError('storage/corrupt', `database fails its check: ${String(check)}`);
-  }
-  const done = Number(sqlite.pragma('user_version', { simple: true }));
-  if (done > MIGRATIONS.length) {
-    throw new CameraError('storage/corrupt', `database has schema ${done} of a newer version`);
   }
   if (done === MIGRATIONS.length) return;
   sqlite.transaction(() => {

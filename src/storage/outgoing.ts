@@ -7,13 +7,14 @@ import {
 import type { Envelope } from '../evidence/dsse.js';
 import { readManifest } from '../evidence/manifest.js';
 import { readReceipt } from '../evidence/receipt.js';
-import { CameraError } from '../errors.js';
-import type { FileSystem } from '../hal/ports/file-system.js';
+import { CameraError, isCameraError, messageOf } from '../errors.js';
 import { formatSegmentRef } from '../units.js';
 import type { SegmentRef } from '../units.js';
+import type { BootContext } from './boot.js';
 import type { Catalog, CatalogRow } from './catalog.js';
 import type { DeviceLog } from './device-log.js';
-import type { CardLayout, SegmentFile } from './layout.js';
+import { tellFault } from './fault.js';
+import type { SegmentFile } from './layout.js';
 
 /** A segment and the certificates its signatures need; satisfies what sync asks for. */
 export interface OutgoingSegment {
@@ -27,22 +28,58 @@ const ENVELOPE_BYTES_MAX = 128 * 1024;
 
 /** The sealed segments of the card as sync sees them: what waits for a receipt, and its bytes. */
 export class Outgoing {
-  readonly #fs: FileSystem;
-  readonly #layout: CardLayout;
+  readonly #ctx: Pick<BootContext, 'fs' | 'layout' | 'log'>;
   readonly #catalog: Catalog;
   readonly #log: DeviceLog;
+  /** Segments whose row cannot be used, each told when it was found. */
+  readonly #unreadable = new Set<string>();
   #lastReceipt: Promise<unknown> = Promise.resolve();
 
-  constructor(fs: FileSystem, layout: CardLayout, catalog: Catalog, log: DeviceLog) {
-    this.#fs = fs;
-    this.#layout = layout;
+  constructor(ctx: Pick<BootContext, 'fs' | 'layout' | 'log'>, catalog: Catalog, log: DeviceLog) {
+    this.#ctx = ctx;
     this.#catalog = catalog;
     this.#log = log;
   }
 
-  /** Segments without a verified receipt, oldest first. */
-  pending(limit: number): Promise<readonly OutgoingSegment[]> {
-    return Promise.resolve(this.#catalog.pending(limit).map(toOutgoing));
+  /**
+   * Segments without a verified receipt, in the order of `Catalog.pending`. One whose manifest cannot be read is left out and told once in
+   * the life of the process; it takes no place from the others.
+   */
+  async pending(limit: number): Promise<readonly OutgoingSegment[]> {
+    for (;;) {
+      const known = this.#unreadable.size;
+      const segments: OutgoingSegment[] = [];
+      for (const row of this.#catalog.pending(limit + known)) {
+        const segment = await this.#toOutgoing(row);
+        if (segment !== undefined) segments.push(segment);
+      }
+      // What was found unreadable just now has taken places; each turn finds at least one more, so this ends.
+      if (this.#unreadable.size === known) return segments.slice(0, limit);
+    }
+  }
+
+  async #toOutgoing(row: CatalogRow): Promise<OutgoingSegment | undefined> {
+    try {
+      const manifest = parseEnvelope(row.manifest);
+      readManifest(manifest);
+      return { ref: row.ref, manifest, bytes: row.bytes };
+    } catch (error) {
+      if (!isCameraError(error)) throw error;
+      await this.#tellUnreadable(formatSegmentRef(row.ref), error);
+      return undefined;
+    }
+  }
+
+  async #tellUnreadable(name: string, error: unknown): Promise<void> {
+    if (this.#unreadable.has(name)) return;
+    this.#unreadable.add(name);
+    const what = `the catalog's manifest of ${name} cannot be read, so it is not offered`;
+    try {
+      await tellFault(this.#ctx.log, this.#log, 'storage/corrupt', what, error);
+    } catch (cause) {
+      // The upload of the others does not depend on the log taking this.
+      this.#ctx.log.error({ error: messageOf(cause) }, 'a fault could not be told');
+    }
   }
 
   backlog(): Promise<{ segments: number; bytes: number }> {
@@ -57,8 +94,10 @@ export class Outgoing {
 
   /** The certificate of the session key of a boot. Rejects with `storage/not-found`. */
   async certificate(boot: number): Promise<Envelope> {
-    const file = this.#layout.sessionCertificate(boot);
-    return parseEnvelopeFile((await this.#fs.readFile(file, ENVELOPE_BYTES_MAX)).toString('utf8'));
+    const file = this.#ctx.layout.sessionCertificate(boot);
+    return parseEnvelopeFile(
+      (await this.#ctx.fs.readFile(file, ENVELOPE_BYTES_MAX)).toString('utf8'),
+    );
   }
 
   async open(ref: SegmentRef): Promise<{
@@ -68,11 +107,11 @@ export class Outgoing {
     readInto(target: Buffer, targetOffset: number, length: number, offset: number): Promise<void>;
     close(): Promise<void>;
   }> {
-    const file = await this.#fs.openReadable(this.#layout.segment(ref, '.age'));
+    const file = await this.#ctx.fs.openReadable(this.#ctx.layout.segment(ref, '.age'));
     const small = (end: SegmentFile): Promise<Buffer> =>
-      this.#fs.readFile(this.#layout.segment(ref, end), SMALL_FILE_BYTES_MAX);
+      this.#ctx.fs.readFile(this.#ctx.layout.segment(ref, end), SMALL_FILE_BYTES_MAX);
     const smallIfThere = async (end: SegmentFile): Promise<Buffer | undefined> =>
-      (await this.#fs.exists(this.#layout.segment(ref, end))) ? small(end) : undefined;
+      (await this.#ctx.fs.exists(this.#ctx.layout.segment(ref, end))) ? small(end) : undefined;
     return {
       leaves: () => small('.leaves'),
       heads: () => smallIfThere('.heads'),
@@ -112,9 +151,4 @@ export class Outgoing {
       () => this.#catalog.receipted(ref, formatEnvelope(receipt)),
     );
   }
-}
-
-function toOutgoing(row: CatalogRow): OutgoingSegment {
-  const manifest = parseEnvelope(row.manifest);
-  return { ref: row.ref, manifest, bytes: readManifest(manifest).file.size };
 }

@@ -1,9 +1,9 @@
 import path from 'node:path';
-import { hasErrorCode, messageOf } from '../errors.js';
+import { hasErrorCode } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
 import type { BootContext } from './boot.js';
-import { entryWords } from './device-log.js';
 import type { DeviceLog } from './device-log.js';
+import { tellFault } from './fault.js';
 
 /**
  * Where what is damaged, unknown or cut goes: `<card>/quarantine/`, under its own path, numbered when that is taken.
@@ -56,9 +56,7 @@ export class Quarantine {
 
   /** A `fault` entry, and a line for the technician. Rejects with the errors of the log. */
   async tell(code: ErrorCode, what: string, error?: unknown): Promise<void> {
-    const detail = error === undefined ? what : `${what}: ${messageOf(error)}`;
-    this.#ctx.log.warn({ code }, detail);
-    await this.#log.append({ type: 'fault', code, detail: entryWords(detail) });
+    await tellFault(this.#ctx.log, this.#log, code, what, error);
   }
 
   /** The first path for `file` that is free, or that `isSame` accepts. Its directory is there afterwards. */

@@ -1,9 +1,11 @@
 import { NO_DIGEST } from '../evidence/fields.js';
 import { readManifest } from '../evidence/manifest.js';
-import { CameraError, messageOf } from '../errors.js';
+import { CameraError, isCameraError, messageOf } from '../errors.js';
+import { formatSegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
 import type { Catalog } from './catalog.js';
 import type { DeviceLog } from './device-log.js';
+import { tellFault } from './fault.js';
 import { enterSealed } from './sealed-segments.js';
 import { SegmentWriter } from './segment-writer.js';
 import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-facts.js';
@@ -24,7 +26,8 @@ export interface StoredSegment {
  * 1. A recording number is durable before anything is written under it.
  * 2. Manifests of a recording are sealed in the order of their segments, each naming the one before. After a seal that
  *    failed, no later segment of that recording is sealed: recovery seals them all, in order.
- * 3. A segment is in the catalog and in the log, or in neither: one transaction.
+ * 3. A segment is in the catalog and in the log, or in neither: one transaction. When they do not take it, the recording
+ *    goes on all the same: the manifest is durable on the card, and recovery enters it at the next start.
  */
 export class RecordingStore {
   readonly #ctx: BootContext;
@@ -114,13 +117,31 @@ export class RecordingStore {
     await this.#publish(await sealed);
   }
 
+  /** Tells the rest of the camera about a segment that is durable already. Never rejects. */
   async #publish(segment: SealedSegment): Promise<void> {
     const { envelope } = segment;
-    await enterSealed(this.#log, this.#catalog, envelope, readManifest(envelope));
+    try {
+      await enterSealed(this.#log, this.#catalog, envelope, readManifest(envelope));
+    } catch (error) {
+      await this.#tellNotEntered(segment, error);
+      return;
+    }
     try {
       this.#onSealed(segment);
     } catch (error) {
       this.#ctx.log.error({ error: messageOf(error) }, 'a listener of sealed segments failed');
+    }
+  }
+
+  async #tellNotEntered({ ref }: SealedSegment, error: unknown): Promise<void> {
+    const what = `${formatSegmentRef(ref)} is sealed but not in the catalog; the next start enters it`;
+    this.#ctx.log.error({ error: messageOf(error) }, what);
+    try {
+      const code = isCameraError(error) ? error.code : 'storage/io';
+      await tellFault(this.#ctx.log, this.#log, code, what, error);
+    } catch (cause) {
+      // Most likely: it is the log itself that takes nothing.
+      this.#ctx.log.error({ error: messageOf(cause) }, 'a fault could not be told');
     }
   }
 }

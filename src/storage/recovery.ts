@@ -39,6 +39,9 @@ const ENVELOPE_BYTES_MAX = 128 * 1024;
 const isDamage = (code: ErrorCode): boolean =>
   code.startsWith('evidence/') || code === 'storage/limit';
 
+/** Whether a certificate is missing or bad for good; what the card does not give now, it may give at the next start. */
+const isLost = (code: ErrorCode): boolean => isDamage(code) || code === 'storage/not-found';
+
 /** Errors after which the next segment would not fare better. */
 const HOPELESS: ReadonlySet<ErrorCode> = new Set(['storage/disk-full', 'storage/read-only']);
 
@@ -50,7 +53,8 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set(['storage/disk-full', 'storage/
  * 2. A segment with a manifest but no catalog row is entered into catalog and log.
  * 3. A segment without a manifest was cut. Its whole leaves are counted, the newest signed head over them is found,
  *    and a manifest with `end: power-loss` states both; the ciphertext itself is never changed.
- * 4. A cut before the first whole chunk left nothing to play: the files move to quarantine.
+ * 4. A cut before the first whole chunk left nothing to play, and what no valid head vouches for may be anybody's: the
+ *    files move to quarantine.
  * 5. Each recovery and each quarantine is an entry in the log.
  *
  * Segments of a recording are taken in their order, because each manifest names the one before. When one cannot be
@@ -207,7 +211,10 @@ export class Recovery {
     }
   }
 
-  /** The session key of a boot, when its certificate is there and holds. Looked for, and told, once. */
+  /**
+   * The session key of a boot, when its certificate is there and holds. Looked for, and told, once. Rejects when the
+   * card does not give it now: what it would vouch for waits, for without it everything would go to quarantine.
+   */
   async #sessionKey(boot: number): Promise<Buffer | undefined> {
     if (!this.#sessionKeys.has(boot)) {
       this.#sessionKeys.set(boot, await this.#readSessionKey(boot));
@@ -223,7 +230,7 @@ export class Recovery {
       if (opened.certificate.boot === boot) return opened.publicKey;
       throw new CameraError('evidence/malformed', 'it is that of another boot');
     } catch (error) {
-      if (!isCameraError(error)) throw error;
+      if (!isCameraError(error) || !isLost(error.code)) throw error;
       await this.#quarantine.tell('storage/corrupt', `session certificate of boot ${boot}`, error);
       return undefined;
     }

@@ -5,13 +5,13 @@ import { readManifest, sealManifest } from '../evidence/manifest.js';
 import type { Manifest } from '../evidence/manifest.js';
 import { HASH_BYTES, leafCount, rootOfLeaves, sha256Hex } from '../evidence/merkle-tree.js';
 import { isCameraError } from '../errors.js';
+import type { ErrorCode } from '../errors.js';
 import { formatSegmentRef } from '../units.js';
 import type { SegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
 import type { Catalog } from './catalog.js';
 import {
   LEAVES_MAX,
-  NO_PREFIX,
   findSignedPrefix,
   formatHeadLines,
   readWholeLeaves,
@@ -42,9 +42,11 @@ export interface Place {
  *
  * INVARIANTS
  * 1. The ciphertext is never changed.
- * 2. A list that does not fit what is left (`.leaves`, the last line of `.heads`) is replaced by what does; its former
+ * 2. What no head by the key of its boot vouches for is not sealed: whoever can write the card could have put it there,
+ *    and the signature of this boot would make it the camera's own.
+ * 3. A list that does not fit what is left (`.leaves`, the last line of `.heads`) is replaced by what does; its former
  *    content is in quarantine before that.
- * 3. Cut at any step, the next recovery comes to the same end.
+ * 4. Cut at any step, the next recovery comes to the same end.
  */
 export class SegmentRecovery {
   readonly #ctx: BootContext;
@@ -61,7 +63,8 @@ export class SegmentRecovery {
 
   /**
    * `files` are those that the segment has, `sessionKey` the key of its boot when that is known. Returns the digest of
-   * the new manifest, or undefined when the cut came before the first whole chunk: the files are in quarantine then.
+   * the new manifest, or undefined when the cut came before the first whole chunk or no valid head covers anything of
+   * it: the files are in quarantine then, and that is told.
    */
   async recover(
     ref: SegmentRef,
@@ -72,13 +75,20 @@ export class SegmentRecovery {
     const list = await this.#start(ref, '.leaves', LEAVES_MAX * HASH_BYTES);
     const whole = files.has('.age') ? await this.#wholeLeaves(ref, list) : undefined;
     if (whole === undefined || leafCount(whole.hashes) < 2) {
-      for (const file of files) {
-        const reason = 'was cut before its first whole chunk';
-        await this.#quarantine.move(this.#path(ref, file), 'storage/power-loss', reason);
-      }
+      const reason = 'was cut before its first whole chunk';
+      await this.#putAside(ref, files, 'storage/power-loss', reason);
       return undefined;
     }
-    const prefix = await this.#heads(ref, whole, sessionKey);
+    const heads = await this.#start(ref, '.heads', HEADS_BYTES_MAX);
+    const lines = wholeHeadLines(heads);
+    const prefix = await this.#signedPrefix(ref, lines, whole, sessionKey);
+    if (prefix?.newest === undefined) {
+      // A cut can come before the first head is written; it does not write heads that are not valid.
+      const code = lines.length === 0 ? 'storage/power-loss' : 'storage/corrupt';
+      await this.#putAside(ref, files, code, 'has no valid head by the key of its boot');
+      return undefined;
+    }
+    await this.#dropTornHead(ref, heads, lines);
     await this.#completeLeafList(ref, list, whole, prefix);
     const meta = files.has('.meta.age') ? await this.#meta(ref) : null;
     const manifest = this.#manifest(ref, whole, prefix, place, meta);
@@ -118,28 +128,40 @@ export class SegmentRecovery {
     }
   }
 
-  /** Finds the signed prefix and takes a torn line off the list. */
-  async #heads(
+  /** Moves the files of a segment that is not sealed. */
+  async #putAside(
     ref: SegmentRef,
+    files: ReadonlySet<SegmentFile>,
+    code: ErrorCode,
+    reason: string,
+  ): Promise<void> {
+    for (const file of files) await this.#quarantine.move(this.#path(ref, file), code, reason);
+  }
+
+  /** Finds the signed prefix and tells when newer heads contradict the card. Undefined when there is no key. */
+  async #signedPrefix(
+    ref: SegmentRef,
+    lines: readonly string[],
     whole: WholeLeaves,
     sessionKey: Buffer | undefined,
-  ): Promise<SignedPrefix> {
-    const file = this.#path(ref, '.heads');
-    const content = await this.#start(ref, '.heads', HEADS_BYTES_MAX);
-    const lines = wholeHeadLines(content);
-    const kept = formatHeadLines(lines);
-    const isAllRead = content.length < HEADS_BYTES_MAX;
-    if (isAllRead && !kept.equals(content)) {
-      await this.#quarantine.keep(file, content, 'storage/power-loss', 'ended inside a line');
-      await this.#ctx.fs.writeAtomic(file, kept);
-    }
-    if (sessionKey === undefined) return NO_PREFIX;
+  ): Promise<SignedPrefix | undefined> {
+    if (sessionKey === undefined) return undefined;
     const prefix = findSignedPrefix(lines, ref, sessionKey, whole.hashes);
     if (prefix.contradictions.length > 0) {
       const what = `${formatSegmentRef(ref)}: ${prefix.contradictions.length} signed heads do not fit the card`;
       await this.#quarantine.tell('storage/corrupt', what);
     }
     return prefix;
+  }
+
+  /** Takes what a cut has left of the last line off the list. */
+  async #dropTornHead(ref: SegmentRef, content: Buffer, lines: readonly string[]): Promise<void> {
+    const kept = formatHeadLines(lines);
+    const isAllRead = content.length < HEADS_BYTES_MAX;
+    if (!isAllRead || kept.equals(content)) return;
+    const file = this.#path(ref, '.heads');
+    await this.#quarantine.keep(file, content, 'storage/power-loss', 'ended inside a line');
+    await this.#ctx.fs.writeAtomic(file, kept);
   }
 
   /** The list of a sealed segment is complete and lists nothing else. */

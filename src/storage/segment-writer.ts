@@ -48,7 +48,7 @@ interface SealedBatch {
  * INVARIANTS
  * 1. Ciphertext is durable before its leaf hashes count, and both are before a head or a manifest names them.
  * 2. Files are created exclusively, only appended to, and never opened for writing again.
- * 3. After a failed write nothing more is written and the files are closed: the segment stays as it is for recovery.
+ * 3. After a failed write, or a failure to encrypt, nothing more is written and the files are closed: the segment stays as it is for recovery.
  */
 export class SegmentWriter {
   readonly #ctx: BootContext;
@@ -150,24 +150,35 @@ export class SegmentWriter {
     await this.#close();
   }
 
-  /** Encrypts one batch while the one before it is being written: the processor need not wait for the card. */
+  /**
+   * Encrypts one batch while the one before it is being written: the processor need not wait for the card. Never
+   * rejects; every fragment that waited has its answer at the end.
+   */
   async #drain(): Promise<void> {
-    // One turn lets the fragments of the same burst arrive; they then share the syncs below.
-    await this.#ctx.clock.nextTurn();
-    while (this.#waiting.length > 0) {
-      let storing = Promise.resolve();
+    let batch: readonly Waiting[] = [];
+    let storing = Promise.resolve();
+    try {
+      // One turn lets the fragments of the same burst arrive; they then share the syncs below.
+      await this.#ctx.clock.nextTurn();
       while (this.#waiting.length > 0) {
-        const isFirst = this.#fragments === 0;
-        const batch = this.#nextBatch();
-        const sealed = await this.#encrypt(batch);
+        while (this.#waiting.length > 0) {
+          const isFirst = this.#fragments === 0;
+          batch = this.#nextBatch();
+          const sealed = await this.#encrypt(batch);
+          await storing;
+          storing = this.#finish(batch, sealed);
+          // What the wearer waits for has the processor to itself.
+          if (isFirst) await storing;
+        }
         await storing;
-        storing = this.#finish(batch, sealed);
-        // What the wearer waits for has the processor to itself.
-        if (isFirst) await storing;
       }
+    } catch (error) {
+      // Half a batch is in the sealer: nothing that follows could be made whole again.
       await storing;
+      await this.#fail([...batch, ...this.#waiting.splice(0)], error);
+    } finally {
+      this.#pump = undefined;
     }
-    this.#pump = undefined;
   }
 
   /** Makes a batch durable, tells so, and signs a head over it when one is due. Never rejects. */
@@ -178,11 +189,15 @@ export class SegmentWriter {
       for (const { done } of batch) done();
       await this.#headIfDue(sealed);
     } catch (error) {
-      this.#failure ??= error;
-      await this.#close();
-      // Promises that are done already stay so; the others learn it here.
-      for (const { failed } of batch) failed(error);
+      await this.#fail(batch, error);
     }
+  }
+
+  /** Nothing is written from here on. Promises that are done already stay so; the others learn it here. */
+  async #fail(batch: readonly Waiting[], error: unknown): Promise<void> {
+    this.#failure ??= error;
+    await this.#close();
+    for (const { failed } of batch) failed(error);
   }
 
   /** The first fragment goes alone, so that something is durable as early as can be. */

@@ -86,7 +86,10 @@ function nothingVanished(now: Case, after: Files): void {
   }
 }
 
-/** What the camera was told to be durable is. */
+/**
+ * What the camera was told to be durable is: under a manifest or, when the cut came before the first head over it, kept
+ * in quarantine (`nothingVanished`).
+ */
 function promisesKept(
   now: Case,
   after: Files,
@@ -98,7 +101,7 @@ function promisesKept(
     if (leaves === undefined) {
       must(manifest?.recovered === null, now, `segment ${seq} was sealed and is not`);
       must(verdicts.get(seq)?.state === 'ok', now, `sealed segment ${seq} does not verify`);
-    } else if (leaves > 1) {
+    } else if (leaves > 1 && now.heads.has(seq)) {
       must((manifest?.file.n ?? 0) >= leaves, now, `segment ${seq} has lost a durable fragment`);
     }
   }
@@ -116,6 +119,7 @@ function isRecovered(now: Case, { ref, state, manifest, problems }: SegmentVerdi
   if (manifest.recovered === null) return;
   must(manifest.end === 'power-loss', now, 'a recovered segment says so');
   const durable = now.heads.get(ref.seq) ?? 0;
+  must(manifest.recovered.signed > 0, now, `segment ${ref.seq} was sealed without a valid head`);
   must(manifest.recovered.signed >= durable, now, `segment ${ref.seq} has lost a durable head`);
   const isCut = problems.every(({ what }) => what === 'cut' || what === 'unsigned-tail');
   must(isCut, now, `segment ${ref.seq}: ${all}`);

@@ -73,6 +73,25 @@ test('a receipt takes a segment off the pending ones, is kept, and never replace
   t.deepEqual(refsOf(catalog.pending(10)), ['1/1/1']);
 });
 
+test('a segment that is offered again and again yields to newer ones, and comes back after them', (t) => {
+  const { catalog } = open();
+  for (const text of ['1/1/0', '1/1/1', '2/1/0']) catalog.add(rowOf(text));
+  const offer = (text: string, times: number): void => {
+    for (let n = 0; n < times; n += 1) catalog.offered([refOf(text)]);
+  };
+  offer('1/1/0', 7);
+  t.deepEqual(
+    refsOf(catalog.pending(1)),
+    ['1/1/0'],
+    'a link that breaks off does not upset the order',
+  );
+  offer('1/1/0', 1);
+  t.deepEqual(refsOf(catalog.pending(3)), ['1/1/1', '2/1/0', '1/1/0']);
+  offer('1/1/1', 8);
+  offer('2/1/0', 8);
+  t.deepEqual(refsOf(catalog.pending(3)), ['1/1/0', '1/1/1', '2/1/0'], 'it is never given up');
+});
+
 test('totals count what there is, what was offered and what waits', (t) => {
   const { catalog } = open();
   t.deepEqual(catalog.totals(), {

@@ -1,11 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { CameraError } from '../../../src/errors.js';
 import type { ErrorCode } from '../../../src/errors.js';
+import { NodeFileSystem } from '../../../src/hal/linux/node-file-system.js';
+import { openCardDatabase } from '../../../src/storage/card-database.js';
 import { openDatabase } from '../../../src/storage/database.js';
+import { CardLayout } from '../../../src/storage/layout.js';
+import { rejectsWith } from '../../support/reject-code.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
 
 const databaseFile = async (t: ExecutionContext): Promise<string> =>
@@ -52,12 +56,21 @@ test('a database of an older schema is brought up to date, its rows kept', async
   t.deepEqual(tables(file), ['boots', 'entries', 'other', 'recordings', 'segments']);
 });
 
-test('a database of a newer schema is not touched', async (t) => {
+test('a database of a newer schema is refused and stays as it is, nor does it go to quarantine', async (t) => {
   const file = await databaseFile(t);
   const newer = new SqliteDatabase(file);
   newer.pragma('user_version = 99');
   newer.close();
-  throwsCode(t, 'storage/corrupt', () => openDatabase(file));
+  const before = await readFile(file);
+  throwsCode(t, 'storage/newer-format', () => openDatabase(file));
+  throwsCode(t, 'storage/newer-format', () => openDatabase(file, { readOnly: true }));
+  const layout = new CardLayout(path.dirname(file));
+  t.is(layout.database, file);
+  await rejectsWith(t, 'storage/newer-format', () =>
+    openCardDatabase(new NodeFileSystem(), layout),
+  );
+  t.deepEqual(await readFile(file), before);
+  t.deepEqual(await readdir(path.dirname(file)), ['lapel.db'], 'nothing is in quarantine');
 });
 
 test('a file that is no database is storage/corrupt and stays as it is', async (t) => {

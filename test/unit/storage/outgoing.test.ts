@@ -31,7 +31,10 @@ async function open(count: number) {
     await segment.append(fakePiece(0, 100_000));
     await segment.seal(fakeEnding({ isLast: seq === count - 1 }));
   }
-  const outgoing = new Outgoing(fs, boot.ctx.layout, boot.catalog, boot.entries);
+  const warnings: unknown[] = [];
+  const log = { ...boot.ctx.log, warn: (_: object, text: string) => void warnings.push(text) };
+  const ctx = { ...boot.ctx, log };
+  const outgoing = new Outgoing(ctx, boot.catalog, boot.entries);
   const receiver = fastSigner();
   const receiptFor = (segment: SealedSegment | undefined) => {
     if (segment === undefined) throw new Error('no such segment');
@@ -56,7 +59,22 @@ async function open(count: number) {
     readEntries(boot.db, 0, 100)
       .map(({ envelope }) => openEntry(envelope, boot.ctx.identity.signer.publicKey))
       .filter(({ type }) => type === 'receipt');
-  return { ...boot, fs, device, segments, outgoing, receiptFor, receiptsLogged };
+  const faultsLogged = () =>
+    readEntries(boot.db, 0, 100).flatMap(({ envelope }) => {
+      const entry = openEntry(envelope, boot.ctx.identity.signer.publicKey);
+      return entry.type === 'fault' ? [`${entry.code}: ${entry.detail}`] : [];
+    });
+  return {
+    ...boot,
+    warnings,
+    faultsLogged,
+    fs,
+    device,
+    segments,
+    outgoing,
+    receiptFor,
+    receiptsLogged,
+  };
 }
 
 const REF = { boot: 1, rec: 1, seq: 0 };
@@ -74,6 +92,37 @@ test('segments without a receipt are pending, oldest first, up to the limit', as
     segments: 3,
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
   });
+});
+
+for (const [what, manifest] of [
+  ['no JSON', 'x'],
+  ['an envelope of nothing', '{"payload":"e30=","payloadType":"x","signatures":[]}'],
+] as const) {
+  test(`a row whose manifest is ${what} holds up no other segment, and is told once`, async (t) => {
+    const bench = await open(3);
+    bench.db.run('UPDATE segments SET manifest = ? WHERE seq < 2', manifest);
+    for (let n = 0; n < 2; n += 1) {
+      const pending = await bench.outgoing.pending(1);
+      t.deepEqual(
+        pending.map(({ ref }) => ref.seq),
+        [2],
+      );
+    }
+    t.is(bench.warnings.length, 2);
+    t.is(bench.faultsLogged().length, 2);
+    t.regex(
+      bench.faultsLogged()[0] ?? '',
+      /^storage\/corrupt: the catalog's manifest of 1\/1\/0 cannot be read/,
+    );
+  });
+}
+
+test('a log that does not take the fault of a row holds up no upload', async (t) => {
+  const bench = await open(2);
+  bench.db.run("UPDATE segments SET manifest = 'x' WHERE seq = 0");
+  bench.db.run('ALTER TABLE entries RENAME TO away');
+  t.is((await bench.outgoing.pending(5)).length, 1);
+  t.is(bench.warnings.length, 1);
 });
 
 test('a receipt takes a segment off the backlog and is in the log with its digest', async (t) => {

@@ -8,6 +8,7 @@ import { RecordingStore } from '../../../src/storage/recording-store.js';
 import type { SealedSegment } from '../../../src/storage/segment-facts.js';
 import { formatSegmentRef } from '../../../src/units.js';
 import { newDevice, startBoot } from '../../support/boot-fixture.js';
+import { recoverCard } from '../../support/card-fixture.js';
 import { fakeEnding, fakeFacts, fakePiece } from '../../support/fake-media.js';
 import { rejectsWith } from '../../support/reject-code.js';
 
@@ -16,7 +17,8 @@ const RESERVE_BYTES = 1_000_000;
 
 async function open(onSealed?: (segment: SealedSegment) => void) {
   const fs = new SimFileSystem();
-  const boot = await startBoot({ device: newDevice(), fs });
+  const device = newDevice();
+  const boot = await startBoot({ device, fs });
   const sealed: SealedSegment[] = [];
   const options = {
     reserveBytes: RESERVE_BYTES,
@@ -32,7 +34,7 @@ async function open(onSealed?: (segment: SealedSegment) => void) {
     readEntries(boot.db, 0, 100).map(({ envelope }) =>
       openEntry(envelope, boot.ctx.identity.signer.publicKey),
     );
-  return { ...boot, fs, store, sealed, manifestOf, logged };
+  return { ...boot, device, fs, store, sealed, manifestOf, logged };
 }
 
 type Bench = Awaited<ReturnType<typeof open>>;
@@ -111,14 +113,37 @@ test('a sealed segment is in the catalog and in the log when its seal resolves',
   ]);
 });
 
-test('when the log does not take a segment, the catalog does not have it either', async (t) => {
+test('a log that does not take a segment does not end its recording; the next start enters it', async (t) => {
   const bench = await open();
   const opened = await segment(bench, 1, 0);
   bench.db.run('ALTER TABLE entries RENAME TO away');
-  await rejectsWith(t, 'storage/io', () => opened.seal(fakeEnding()));
-  t.is(bench.catalog.totals().segments, 0);
-  t.deepEqual(bench.sealed, []);
-  t.truthy(await bench.manifestOf(1, 0), 'the segment itself is sealed; recovery will enter it');
+  await t.notThrowsAsync(() => opened.seal(fakeEnding({ isLast: false })));
+  t.is(bench.catalog.totals().segments, 0, 'in neither');
+  t.deepEqual(bench.sealed, [], 'nobody is sent to a row that is not there');
+  bench.db.run('ALTER TABLE away RENAME TO entries');
+  await (await segment(bench, 1, 1)).seal(fakeEnding());
+  t.deepEqual(
+    bench.sealed.map(({ ref }) => ref.seq),
+    [1],
+  );
+  const { db, fs, device } = bench;
+  const next = await recoverCard({ device, fs, db, boot: 2 });
+  t.is(next.summary.indexed, 1);
+  t.deepEqual(
+    next.catalog.pending(9).map(({ ref }) => formatSegmentRef(ref)),
+    ['1/1/0', '1/1/1'],
+  );
+});
+
+test('a catalog that does not take a segment is told as a fault of the device', async (t) => {
+  const bench = await open();
+  const opened = await segment(bench, 1, 0);
+  bench.db.run('ALTER TABLE segments RENAME TO away');
+  await t.notThrowsAsync(() => opened.seal(fakeEnding()));
+  const [entry, ...others] = bench.logged();
+  t.like(entry, { type: 'fault', code: 'storage/io' });
+  t.deepEqual(others, []);
+  t.true(entry?.type === 'fault' && entry.detail.startsWith('1/1/0 is sealed but not in the'));
 });
 
 test('a listener that throws does not make a sealed segment a failed one', async (t) => {

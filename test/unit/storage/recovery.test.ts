@@ -309,48 +309,88 @@ test('a .heads file that is longer than any is read from its start and left alon
   t.like((await manifestOf(card.fs, boot)).manifest.recovered, { signed: 7, tail: 0 });
 });
 
-test('without its heads a segment is all tail and its pictures are unknown', async (t) => {
+/** Files of a segment that no head vouches for, as they come to quarantine. */
+async function isPutAside(
+  t: ExecutionContext,
+  card: Card,
+  before: ReadonlyMap<string, Buffer>,
+): Promise<void> {
+  t.deepEqual(await filesBelow(card.fs, '/card/quarantine/ev/1/1'), before, 'the bytes are kept');
+  t.deepEqual(await card.fs.list('/card/ev/1/1'), []);
+  t.is(card.catalog.totals().segments, 0, 'nothing of it is offered');
+}
+
+test('a segment without any head is not sealed: its files are in quarantine, and that is told', async (t) => {
   const card = await newCard();
   await leaveOpen(card);
   await card.fs.rename(pathOf(REF, '.heads'), '/heads');
+  const before = await filesBelow(card.fs, '/card/ev/1/1');
   const boot = await recover(card);
-  const { manifest } = await manifestOf(card.fs, boot);
-  t.deepEqual(manifest.recovered, { signed: 0, tail: 7, head: null });
-  t.like(manifest.media, { codec: '', width: 0, height: 0, run: 0, duration90k: 0, frames: 0 });
-  t.is(manifest.pre_event, null);
-  t.deepEqual(manifest.mono, [0, 0]);
-  await isJudged(t, card, card.fs, 'ok-with-missing');
+  await isPutAside(t, card, before);
+  t.deepEqual(boot.summary.recovered, []);
+  t.deepEqual(faultsOf(boot), [
+    'storage/power-loss: ev/1/1/0.age has no valid head by the key of its boot',
+    'storage/power-loss: ev/1/1/0.leaves has no valid head by the key of its boot',
+  ]);
 });
 
-test('heads of another segment or another key vouch for nothing', async (t) => {
+test('footage of another camera that was put on the card is never signed', async (t) => {
+  const card = await newCard();
+  const stranger = await newCard();
+  await leaveOpen(stranger);
+  const before = await filesBelow(stranger.fs, '/card/ev/1/1');
+  await card.fs.makeDirectory('/card/ev/1/1');
+  for (const [name, content] of before) await replace(card.fs, `/card/ev/1/1/${name}`, content);
+  const boot = await recover(card);
+  await isPutAside(t, card, before);
+  t.true(faultsOf(boot).every((fault) => fault.startsWith('storage/corrupt: ev/1/1/0.')));
+  t.is(faultsOf(boot).length, 3);
+});
+
+test('heads of another segment vouch for nothing', async (t) => {
   const card = await newCard();
   await leaveOpen(card);
   await leaveOpen(card, { ...REF, rec: 2 });
-  const stranger = await newCard();
-  await leaveOpen(stranger);
   await replace(card.fs, pathOf(REF, '.heads'), await read(card.fs, { ...REF, rec: 2 }, '.heads'));
-  await replace(
-    card.fs,
-    pathOf({ ...REF, rec: 2 }, '.heads'),
-    await read(stranger.fs, REF, '.heads'),
-  );
   const boot = await recover(card);
-  for (const rec of [1, 2]) {
-    const { manifest } = await manifestOf(card.fs, boot, { ...REF, rec });
-    t.deepEqual(manifest.recovered, { signed: 0, tail: 7, head: null });
-  }
+  t.deepEqual(boot.summary.recovered, [{ ...REF, rec: 2 }]);
+  t.false(await card.fs.exists(pathOf(REF, '.dsse')));
 });
 
-test('without the certificate of its boot nothing counts as signed, and that is told once', async (t) => {
+test('heads that are signed but fit nothing on the card vouch for nothing', async (t) => {
+  const card = await newCard();
+  await leaveOpen(card);
+  const age = await read(card.fs, REF, '.age');
+  age[1000] = (age[1000] ?? 0) ^ 1;
+  await replace(card.fs, pathOf(REF, '.age'), age);
+  const boot = await recover(card);
+  t.deepEqual(boot.summary.recovered, []);
+  t.is(faultsOf(boot)[0], 'storage/corrupt: 1/1/0: 4 signed heads do not fit the card');
+});
+
+test('without the certificate of its boot nothing is sealed, and the certificate is told once', async (t) => {
   const card = await newCard();
   await leaveOpen(card);
   await leaveOpen(card, { ...REF, rec: 2 });
   await card.fs.writeAtomic('/card/ev/1/session.dsse', Buffer.from('{}\n'));
   const boot = await recover(card);
-  t.is(boot.summary.recovered.length, 2);
-  t.is((await manifestOf(card.fs, boot)).manifest.recovered?.head, null);
-  t.is(faultsOf(boot).length, 1);
-  t.regex(faultsOf(boot)[0] ?? '', /^storage\/corrupt: session certificate of boot 1: /);
+  t.deepEqual(boot.summary.recovered, []);
+  t.is(boot.summary.quarantined.length, 6);
+  const told = faultsOf(boot).filter((fault) => fault.includes('session certificate'));
+  t.is(told.length, 1);
+  t.regex(told[0] ?? '', /^storage\/corrupt: session certificate of boot 1: /);
+});
+
+test('when the card does not give the certificate, the recording waits for the next start', async (t) => {
+  const card = await newCard();
+  await leaveOpen(card);
+  card.fs.faults.failsRead = (location) => location === '/card/ev/1/session.dsse';
+  const boot = await recover(card);
+  t.deepEqual(boot.summary.failed, [REF]);
+  t.deepEqual(boot.summary.quarantined, []);
+  delete card.fs.faults.failsRead;
+  const next = await recoverCard({ device: card.device, fs: card.fs, db: card.db, boot: 3 });
+  t.deepEqual(next.summary.recovered, [REF]);
 });
 
 test('the certificate of another boot is not that of this one', async (t) => {
@@ -360,9 +400,10 @@ test('the certificate of another boot is not that of this one', async (t) => {
   const certificate = await other.ctx.fs.readFile('/card/ev/7/session.dsse', FILE_MAX);
   await replace(card.fs, '/card/ev/1/session.dsse', certificate);
   const boot = await recover(card);
-  t.deepEqual(faultsOf(boot), [
+  t.is(
+    faultsOf(boot)[0],
     'storage/corrupt: session certificate of boot 1: it is that of another boot',
-  ]);
+  );
 });
 
 test('a leaf that was changed under a head is told, and the verifier sees it', async (t) => {

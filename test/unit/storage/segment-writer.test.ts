@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
+import type { ExecutionContext } from 'ava';
 import { decryptWhole } from '../../../src/evidence/age-container.js';
 import { parseEnvelope, parseEnvelopeFile, payloadDigest } from '../../../src/evidence/dsse.js';
 import { openHead } from '../../../src/evidence/head.js';
@@ -7,6 +8,7 @@ import type { Head } from '../../../src/evidence/head.js';
 import { openManifest } from '../../../src/evidence/manifest.js';
 import { HASH_BYTES, rootOfLeaves, sha256 } from '../../../src/evidence/merkle-tree.js';
 import { PlainTree } from '../../../src/evidence/plain-tree.js';
+import { CameraError } from '../../../src/errors.js';
 import { SimFileSystem } from '../../../src/hal/sim/sim-file-system.js';
 import type { Clock } from '../../../src/clock.js';
 import { monotonicMs } from '../../../src/units.js';
@@ -349,6 +351,32 @@ test('a segment that was given up has no manifest, no open file and takes no mor
   t.false(await bench.fs.exists(bench.ctx.layout.segment(REF, '.dsse')));
   t.is(bench.fs.openFiles, 0);
 });
+
+for (const [end, finish] of [
+  ['sealing', (t, writer) => rejectsWith(t, 'internal/bug', () => writer.seal(fakeEnding(), NONE))],
+  ['giving up', (_, writer) => writer.abandon()],
+] as readonly [string, (t: ExecutionContext, writer: SegmentWriter) => Promise<unknown>][]) {
+  test(`a fragment that cannot be encrypted fails with all after it, and ${end} the segment settles`, async (t) => {
+    const bench = await open();
+    const writer = await SegmentWriter.open(bench.ctx, fakeFacts());
+    await writer.append(fakePiece(0));
+    const bad: MediaPiece = {
+      ...fakePiece(1),
+      get offset90k(): number {
+        throw new CameraError('internal/bug', 'no such time');
+      },
+    };
+    const appends = [bad, fakePiece(2)].map((piece) => writer.append(piece));
+    const ending = finish(t, writer);
+    for (const append of appends) await rejectsWith(t, 'internal/bug', () => append);
+    await ending;
+    await rejectsWith(t, end === 'sealing' ? 'internal/bug' : 'storage/io', () =>
+      writer.append(fakePiece(3)),
+    );
+    t.is(bench.fs.openFiles, 0);
+    t.false(await bench.fs.exists(bench.ctx.layout.segment(REF, '.dsse')));
+  });
+}
 
 test('a segment is never opened twice', async (t) => {
   const bench = await open();
