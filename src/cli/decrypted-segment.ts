@@ -1,6 +1,7 @@
 import { CHUNK_BYTES, LEAF_BYTES, openAge } from '../evidence/age-container.js';
 import type { AgeReader } from '../evidence/age-container.js';
 import { HEAD_BYTES_MAX, TAG_BYTES, headLength } from '../evidence/age-header.js';
+import { hasErrorCode } from '../errors.js';
 import type { FileSystem, ReadableFile } from '../hal/ports/file-system.js';
 
 /**
@@ -27,7 +28,8 @@ export class DecryptedSegment {
   }
 
   /**
-   * `cipherSize` is how much of the file counts: what its manifest says, or the whole file.
+   * `cipherSize` is how much of the file counts: what its manifest says. Without a manifest the whole file counts but for
+   * a last chunk that cannot be opened: the segment was cut while it was written.
    * Rejects with `evidence/wrong-key`, `evidence/malformed` or an error of the file system.
    */
   static async open(
@@ -42,8 +44,11 @@ export class DecryptedSegment {
       await readable.readInto(prefix, 0, prefix.length, 0);
       const head = headLength(prefix);
       const reader = openAge(prefix.subarray(0, head), identity);
-      const size = Math.min(cipherSize ?? readable.size, readable.size);
-      return new DecryptedSegment(readable, reader, head, Math.max(head, size));
+      const size = Math.max(head, Math.min(cipherSize ?? readable.size, readable.size));
+      const segment = new DecryptedSegment(readable, reader, head, size);
+      if (cipherSize !== undefined || (await segment.#isEndWhole())) return segment;
+      const whole = Math.floor((size - head) / LEAF_BYTES) * LEAF_BYTES;
+      return new DecryptedSegment(readable, reader, head, head + whole);
     } catch (error) {
       await readable.close();
       throw error;
@@ -67,6 +72,19 @@ export class DecryptedSegment {
     const skipped = first * CHUNK_BYTES;
     const all = plain.length === 1 ? plain[0] : Buffer.concat(plain);
     return (all ?? Buffer.alloc(0)).subarray(start - skipped, end - skipped);
+  }
+
+  /** Whether a last chunk shorter than the others, if there is one, can be opened. */
+  async #isEndWhole(): Promise<boolean> {
+    if ((this.#cipherSize - this.#head) % LEAF_BYTES === 0) return true;
+    try {
+      const start = Math.floor((this.#cipherSize - this.#head) / LEAF_BYTES) * CHUNK_BYTES;
+      await this.read(start, start + 1);
+      return true;
+    } catch (error) {
+      if (hasErrorCode(error, 'evidence/malformed')) return false;
+      throw error;
+    }
   }
 
   close(): Promise<void> {

@@ -170,14 +170,10 @@ export async function run(
   const progress = new Progress(output, 'export');
   const { segments } = await findEvidence(fs, [recording]);
   const bytes = segments.reduce((sum, { files }) => sum + (files.get('.age')?.bytes ?? 0), 0);
-  const report = await exportRecording(
-    fs,
-    recording,
-    identity,
-    getText(options, 'out'),
-    (share) => {
+  const report = await progress.guard(
+    exportRecording(fs, recording, identity, getText(options, 'out'), (share) => {
       progress.update(share * bytes, bytes);
-    },
+    }),
   );
   progress.finish(bytes);
   if (output.isJson) printJson(output, { ok: true, verified: verified ?? null, ...report });

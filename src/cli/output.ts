@@ -97,9 +97,14 @@ export class Progress {
     if (this.#stream.isTTY === true) this.#stream.write('\n');
   }
 
-  /** Ends the line of a bar that will not be finished. */
-  abandon(): void {
-    if (this.#isDrawn && this.#stream.isTTY === true) this.#stream.write('\n');
+  /** Settles as `work` does. When that fails, the line of the bar is ended, so that the error stands on its own. */
+  async guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (this.#isDrawn && this.#stream.isTTY === true) this.#stream.write('\n');
+      throw error;
+    }
   }
 
   #draw(done: number, total: number, now: number): void {
@@ -148,7 +153,8 @@ export function formatBytes(bytes: number): string {
 
 /** Seconds for people: `4.0 s`, `2 min 05 s`. */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  // From here on a digit would round to 60.0 s.
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }

@@ -168,9 +168,11 @@ export async function run(
   const { fs } = openMachine();
   const trust = await readTrust(fs, getText(options, 'trust'));
   const progress = new Progress(output, 'verify');
-  const report = await verifyPaths(fs, args, trust, (done, total) => {
-    progress.update(done, total);
-  });
+  const report = await progress.guard(
+    verifyPaths(fs, args, trust, (done, total) => {
+      progress.update(done, total);
+    }),
+  );
   progress.finish(report.bytes);
   if (output.isJson) printJson(output, jsonOf(report));
   else printReport(output, report);

@@ -221,7 +221,13 @@ test('a camera that never comes up refuses a press audibly once restarts have fa
 test('a full card at the press: refused, felt, in the log, and shown', async (t) => {
   const rig = await new RecorderRig().start(5000);
   rig.sink.hooks.begin = () => Promise.reject(new CameraError('storage/disk-full', 'full'));
+  const heard: string[] = [];
+  rig.recorder.on({
+    pressDecided: (outcome) => heard.push(outcome),
+    faulted: ({ code, detail }) => heard.push(`${code} ${detail}`),
+  });
   await rig.press();
+  t.deepEqual(heard, ['refused-storage', 'storage/disk-full full']);
   t.is(rig.journal.outcomes.get(1), 'refused-storage');
   t.deepEqual(rig.felt, ['refused']);
   t.is(rig.shown.at(-1), 'fault');
