@@ -34,7 +34,7 @@ test('keys, configuration and boot number are never on the card', (t) => {
   const paths = dataPaths('cam');
   t.is(paths.root, path.resolve('cam'));
   const onCard = (file: string): boolean => file.startsWith(`${paths.card}${path.sep}`);
-  for (const file of [paths.deviceKey, paths.config, paths.boot]) {
+  for (const file of [paths.deviceKey, paths.config, paths.bootFile]) {
     t.false(onCard(file), file);
     t.is(path.dirname(file), path.join(paths.root, 'internal'));
   }
