@@ -35,6 +35,10 @@ export interface PressDeskEvents<Moment> {
   unlogged(edge: PressEdge, error: CameraError): void;
 }
 
+interface Overflow {
+  newest: PressEdge;
+}
+
 interface KnownEdge<Moment> {
   readonly at: MonotonicMs;
   readonly moment: Moment;
@@ -64,7 +68,7 @@ export class PressDesk<Moment> {
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
   /** The newest edge of a button for which there was no room behind the last one that waits for the log. */
-  #overflow: { [B in PressEdge['button']]?: { newest: PressEdge } | undefined } = {};
+  #overflow: Partial<Record<PressEdge['button'], Overflow | undefined>> = {};
   #timer: Cancel | undefined;
 
   constructor(

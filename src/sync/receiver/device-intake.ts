@@ -274,7 +274,7 @@ export class DeviceIntake {
     await this.#dropTransfer();
   }
 
-  /** The store failed: a full disk, say, or one bad place of it, which must not hold up the segments that do not meet it. */
+  /** The store failed: a full disk, say, or one bad place of it, which must not hold up the other segments. */
   #countFailure(error: unknown): void {
     const why = isCameraError(error) ? error.line : messageOf(error);
     this.#ports.tally.add('store-failed', { device: this.#device, why });

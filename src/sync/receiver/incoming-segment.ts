@@ -83,7 +83,7 @@ export class IncomingSegment {
     }
   }
 
-  /** Writes a verified leaf at its place. After a rejection the segment begins again, by way of `EvidenceStore.begin`. */
+  /** Writes a verified leaf at its place. After a rejection begin again, by way of `EvidenceStore.begin`. */
   async write(index: number, leaf: Buffer): Promise<void> {
     await this.#file.writeAt(leaf, leafRange(this.#segment.manifest.file, index).offset);
     this.#unsyncedBytes += leaf.length;

@@ -36,7 +36,7 @@ interface Setup {
   readonly files: SimFileSystem;
   readonly store: EvidenceStore;
   /** Offers the segments and waits until the intake has answered. */
-  offer(offered: readonly TestSegment[]): Promise<void>;
+  readonly offer: (offered: readonly TestSegment[]) => Promise<void>;
 }
 
 function makeIntake(files = new SimFileSystem()): Setup {
