@@ -135,6 +135,20 @@ export class Catalog {
       .map(toRow);
   }
 
+  /** Names of the segments without a receipt of the boots before this one, in their order. */
+  pendingBefore(boot: number): readonly SegmentRef[] {
+    return this.#db
+      .all(
+        'SELECT boot, rec, seq FROM segments WHERE receipt IS NULL AND boot < ? ORDER BY boot, rec, seq',
+        boot,
+      )
+      .map((row) => ({
+        boot: number(row['boot']),
+        rec: number(row['rec']),
+        seq: number(row['seq']),
+      }));
+  }
+
   offered(refs: readonly SegmentRef[]): void {
     this.#db.transaction(() => {
       for (const { boot, rec, seq } of refs) {

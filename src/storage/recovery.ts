@@ -31,7 +31,12 @@ export interface RecoverySummary {
   readonly quarantined: readonly string[];
   /** Segments that could not be read; they are as they were, and the next start tries again. */
   readonly failed: readonly SegmentRef[];
+  /** Sealed segments without a receipt of which the card has no file any more; told at every start. */
+  readonly missing: readonly SegmentRef[];
 }
+
+/** Names in one fault about missing segments: more would not fit an entry, and the count says the rest. */
+const MISSING_NAMED_MAX = 20;
 
 const ENVELOPE_BYTES_MAX = 128 * 1024;
 
@@ -55,7 +60,8 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set(['storage/disk-full', 'storage/
  *    and a manifest with `end: power-loss` states both; the ciphertext itself is never changed.
  * 4. A cut before the first whole chunk left nothing to play, and what no valid head vouches for may be anybody's: the
  *    files move to quarantine.
- * 5. Each recovery and each quarantine is an entry in the log.
+ * 5. What the catalog knows as sealed, no receiver has vouched for, and no file is left of, is missing.
+ * 6. Each recovery, each quarantine, and each recording that misses segments is an entry in the log.
  *
  * Segments of a recording are taken in their order, because each manifest names the one before. When one cannot be
  * read, the rest of its recording waits for the next start.
@@ -70,6 +76,8 @@ export class Recovery {
   readonly #sessionKeys = new Map<number, Buffer | undefined>();
   readonly #recovered: SegmentRef[] = [];
   readonly #failed: SegmentRef[] = [];
+  /** Segments with at least one file on the card. */
+  readonly #seen = new Set<string>();
   #indexed = 0;
 
   constructor(ctx: BootContext, catalog: Catalog, log: DeviceLog, devicePublicKey: Buffer) {
@@ -95,7 +103,9 @@ export class Recovery {
         await this.#recording(boot, rec);
       }
     }
+    const missing = await this.#tellMissing();
     return {
+      missing,
       recovered: this.#recovered,
       indexed: this.#indexed,
       quarantined: this.#quarantine.paths,
@@ -135,6 +145,7 @@ export class Recovery {
       }
       const files = bySeq.get(parsed.seq) ?? new Set<SegmentFile>();
       bySeq.set(parsed.seq, files.add(parsed.file));
+      this.#seen.add(formatSegmentRef({ boot, rec, seq: parsed.seq }));
     }
     const segments = [...bySeq].sort(([a], [b]) => a - b);
     let previous = NO_DIGEST;
@@ -150,6 +161,27 @@ export class Recovery {
         return;
       }
     }
+  }
+
+  /** Step 5. One fault a recording, so that a card that was emptied does not flood the log. */
+  async #tellMissing(): Promise<readonly SegmentRef[]> {
+    const missing = this.#catalog
+      .pendingBefore(this.#ctx.identity.boot)
+      .filter((ref) => !this.#seen.has(formatSegmentRef(ref)));
+    const namesOf = new Map<string, string[]>();
+    for (const ref of missing) {
+      const recording = `${ref.boot}/${ref.rec}`;
+      const names = namesOf.get(recording) ?? [];
+      names.push(formatSegmentRef(ref));
+      namesOf.set(recording, names);
+    }
+    for (const [recording, names] of namesOf) {
+      const more = names.length > MISSING_NAMED_MAX ? ', …' : '';
+      const named = names.slice(0, MISSING_NAMED_MAX).join(', ') + more;
+      const what = `${names.length} sealed segments of recording ${recording} are missing from the card: ${named}`;
+      await this.#quarantine.tell('storage/corrupt', what);
+    }
+    return missing;
   }
 
   /** Returns the digest of the manifest, or undefined when the segment has none. */

@@ -159,6 +159,7 @@ async function recoverAndCheck(
   const { device } = now.script;
   const first = await recoverAs(device, fs, db, boot);
   must(first.summary.failed.length === 0, now, 'nothing is left for later');
+  must(first.summary.missing.length === 0, now, 'the catalog knows only what the card has');
   const after = await filesBelow(fs, CARD);
   nothingVanished(now, after);
   const verdicts = new Map<number, SegmentVerdict>();

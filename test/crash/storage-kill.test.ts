@@ -125,7 +125,7 @@ test('killed ten times while recording and recovering: all that was durable is t
   for (const segments of recordings.values()) t.not(verifyRecording(segments).state, 'not-ok');
 
   const second = await open();
-  const idle = { recovered: [], indexed: 0, quarantined: [], failed: [] };
+  const idle = { recovered: [], indexed: 0, quarantined: [], failed: [], missing: [] };
   t.deepEqual(await second.recovered, idle);
   await second.close();
   const db = openDatabase(path.join(card, 'lapel.db'), { readOnly: true });

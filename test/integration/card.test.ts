@@ -185,7 +185,7 @@ test('a segment that was left open is recovered by the next boot, in the backgro
   const second = await start();
   const summary = await second.recovered;
   const ref = { boot: 1, rec: 1, seq: 0 };
-  t.deepEqual(summary, { recovered: [ref], indexed: 0, quarantined: [], failed: [] });
+  t.deepEqual(summary, { recovered: [ref], indexed: 0, quarantined: [], failed: [], missing: [] });
   t.is(second.totals().pendingSegments, 1);
   await second.close();
   t.is((await entries(4))[0]?.type, 'recovered');
@@ -261,7 +261,13 @@ for (const [what, damage] of [
     await writeFile(file, damaged);
     const second = await start();
     t.is(second.boot, 2, 'above the directories on the card');
-    t.deepEqual(await second.recovered, { recovered: [], indexed: 2, quarantined: [], failed: [] });
+    t.deepEqual(await second.recovered, {
+      recovered: [],
+      indexed: 2,
+      quarantined: [],
+      failed: [],
+      missing: [],
+    });
     t.deepEqual(await second.outgoing.pending(10), pending);
     await second.close();
     t.deepEqual(await readFile(path.join(directory, 'quarantine/lapel.db')), damaged);

@@ -139,7 +139,13 @@ test('a segment that a cut left open is sealed with what is whole, what was sign
   });
   t.is(manifest.recovered?.signed, n);
   t.is(manifest.recovered?.tail, 0);
-  t.deepEqual(boot.summary, { recovered: [REF], indexed: 0, quarantined: [], failed: [] });
+  t.deepEqual(boot.summary, {
+    recovered: [REF],
+    indexed: 0,
+    quarantined: [],
+    failed: [],
+    missing: [],
+  });
   t.like(entriesOf(boot), [
     { type: 'recovered', seg: '1/1/0', man: digest, ...manifest.recovered },
   ]);
@@ -505,7 +511,13 @@ test('a second recovery changes nothing and says nothing', async (t) => {
   const first = await recover(card);
   const before = await filesBelow(card.fs, '/card');
   const second = await recoverCard({ device: card.device, fs: card.fs, db: card.db, boot: 3 });
-  t.deepEqual(second.summary, { recovered: [], indexed: 0, quarantined: [], failed: [] });
+  t.deepEqual(second.summary, {
+    recovered: [],
+    indexed: 0,
+    quarantined: [],
+    failed: [],
+    missing: [],
+  });
   t.deepEqual(entriesOf(second), []);
   const after = await filesBelow(card.fs, '/card');
   after.delete('ev/3/session.dsse');
@@ -520,7 +532,7 @@ test('the directory of the present boot is not looked at', async (t) => {
   const before = await filesBelow(card.fs, '/card');
   const key = card.device.deviceKey.publicKey;
   const summary = await new Recovery(card.ctx, card.catalog, card.entries, key).run();
-  t.deepEqual(summary, { recovered: [], indexed: 0, quarantined: [], failed: [] });
+  t.deepEqual(summary, { recovered: [], indexed: 0, quarantined: [], failed: [], missing: [] });
   t.deepEqual(await filesBelow(card.fs, '/card'), before);
 });
 
@@ -611,7 +623,13 @@ test('sealed segments that the catalog has lost are entered into catalog and log
   await recover(card);
   const before = await filesBelow(card.fs, '/card/ev/1');
   const rebuilt = await recoverCard({ device: card.device, fs: card.fs, boot: 3 });
-  t.deepEqual(rebuilt.summary, { recovered: [], indexed: 3, quarantined: [], failed: [] });
+  t.deepEqual(rebuilt.summary, {
+    recovered: [],
+    indexed: 3,
+    quarantined: [],
+    failed: [],
+    missing: [],
+  });
   t.deepEqual(await filesBelow(card.fs, '/card/ev/1'), before);
   t.deepEqual(rebuilt.catalog.pending(10), card.catalog.pending(10));
   t.like(entriesOf(rebuilt), [
@@ -680,6 +698,44 @@ test('a sealed segment without its ciphertext is told and not offered', async (t
   t.deepEqual(faultsOf(boot), ['storage/corrupt: the ciphertext of 1/1/0 is missing']);
 });
 
+test('sealed segments that have vanished from the card are told, a fault for each recording', async (t) => {
+  const card = await newCard();
+  const store = storeOf(card);
+  const refs = [1, 2, 3].flatMap((rec) => [0, 1].map((seq) => ({ boot: 1, rec, seq })));
+  for (const { rec, seq } of refs) {
+    const segment = await store.openSegment(fakeFacts({ rec, seq }));
+    await segment.append(fakePiece(0, 70_000));
+    await segment.seal(fakeEnding({ isLast: seq === 1 }));
+  }
+  card.catalog.receipted({ boot: 1, rec: 3, seq: 0 }, 'a receipt');
+  await card.fs.rename('/card/ev/1/1', '/stolen-1');
+  await card.fs.rename('/card/ev/1/3', '/stolen-3');
+  for (const end of ['.age', '.leaves', '.heads', '.meta.age', '.dsse'] as const) {
+    await card.fs.rename(pathOf({ ...REF, rec: 2 }, end), `/stolen-2${end}`);
+  }
+  const boot = await recover(card);
+  const wanted = ['1/1/0', '1/1/1', '1/2/0', '1/3/1'];
+  t.deepEqual(boot.summary.missing.map(formatSegmentRef), wanted);
+  t.deepEqual(faultsOf(boot), [
+    'storage/corrupt: 2 sealed segments of recording 1/1 are missing from the card: 1/1/0, 1/1/1',
+    'storage/corrupt: 1 sealed segments of recording 1/2 are missing from the card: 1/2/0',
+    'storage/corrupt: 1 sealed segments of recording 1/3 are missing from the card: 1/3/1',
+  ]);
+});
+
+test('a recording that misses very many segments is told in one fault that names the first', async (t) => {
+  const card = await newCard();
+  for (let seq = 0; seq < 1000; seq += 1) {
+    const row = { ref: { ...REF, seq }, bytes: 1, ending: 'normal', manifest: 'm', digest: 'd' };
+    card.catalog.add(row);
+  }
+  const boot = await recover(card);
+  t.is(boot.summary.missing.length, 1000);
+  const [fault, ...others] = faultsOf(boot);
+  t.deepEqual(others, []);
+  t.regex(fault ?? '', /: 1000 sealed segments of recording 1\/1 are .* 1\/1\/18, 1\/1\/19, …$/);
+});
+
 test('a segment that cannot be read holds up its recording and no other, and is tried again', async (t) => {
   const card = await newCard();
   for (const ref of [REF, { ...REF, seq: 1 }, { ...REF, rec: 2 }]) await leaveOpen(card, ref, 2);
@@ -728,5 +784,11 @@ test('a segment whose manifest is durable but in no log is entered at the next s
 test('a card without anything on it is recovered', async (t) => {
   const fs = new SimFileSystem();
   const boot = await recoverCard({ device: newDevice(), fs, db: openDatabase(':memory:') });
-  t.deepEqual(boot.summary, { recovered: [], indexed: 0, quarantined: [], failed: [] });
+  t.deepEqual(boot.summary, {
+    recovered: [],
+    indexed: 0,
+    quarantined: [],
+    failed: [],
+    missing: [],
+  });
 });
