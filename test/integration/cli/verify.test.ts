@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
@@ -67,9 +67,10 @@ test('a whole recording is ok: exit 0, every segment and the bytes read in one o
   t.true(json.ok);
   t.is(json.state, 'ok');
   t.is(json.bytes, 2 * it.first.ciphertext.length);
+  const whose = { device: 'cam-1', root: it.root };
   t.deepEqual(json.segments, [
-    { segment: '17/3/0', state: 'ok', problems: [] },
-    { segment: '17/3/1', state: 'ok', problems: [] },
+    { segment: '17/3/0', ...whose, state: 'ok', problems: [] },
+    { segment: '17/3/1', ...whose, state: 'ok', problems: [] },
   ]);
   t.deepEqual(json.setAside, []);
 });
@@ -105,13 +106,28 @@ test('people get a line for each segment, what is set aside, and the answer in p
   await writeFile(leaves, flip(await readFile(leaves), 40));
   const output = memoryOutput();
   t.is(await runVerify([it.root], { trust: it.trust }, output), 1);
-  t.regex(output.text(), /^ok {14}17\/3\/0\nnot-ok {10}17\/3\/1\n {16}17\/3\/1\.leaves/);
+  t.regex(
+    output.text(),
+    /^ok {14}cam-1 17\/3\/0\nnot-ok {10}cam-1 17\/3\/1\n {16}17\/3\/1\.leaves/,
+  );
   t.regex(output.text(), /set aside, not judged: .*odd\.bin/);
   t.regex(
     output.text(),
     /not-ok: something was changed or does not fit together \(2 segments\)\n$/,
   );
   t.regex(output.errors(), /^verify .* 100 % /);
+});
+
+test('a segment that cannot be read is not-feasible, and the others are judged all the same', async (t) => {
+  const it = await desk(t);
+  // Larger than any file of a segment but the footage may be.
+  await truncate(path.join(it.recording, '0.heads'), 17 * 2 ** 20);
+  const { code, json } = await verifyJson(it);
+  t.is(code, 4);
+  t.deepEqual(
+    json.segments.map(({ segment, state }) => `${segment} ${state}`),
+    ['17/3/0 not-feasible', '17/3/1 ok'],
+  );
 });
 
 test('on a terminal the state is coloured', async (t) => {
