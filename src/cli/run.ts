@@ -92,11 +92,18 @@ async function answer(
 
 /** What the start-up pass found; nothing when there was nothing. A failure of it is in the log. */
 function tellRecovery(output: Output): (summary: RecoverySummary) => void {
-  return ({ recovered, quarantined }) => {
+  return ({ recovered, quarantined, missing }) => {
     const refs = recovered.map(formatSegmentRef);
-    if (output.isJson) printJson(output, { event: 'recovered', recovered: refs, quarantined });
+    if (output.isJson)
+      printJson(output, {
+        event: 'recovered',
+        recovered: refs,
+        quarantined,
+        missing: missing.map(formatSegmentRef),
+      });
     else if (refs.length > 0) say(output, `sealed after a power loss: segments ${refs.join(', ')}`);
     for (const file of quarantined) say(output, `in quarantine: ${file}`);
+    for (const ref of missing) say(output, `missing from the card: ${formatSegmentRef(ref)}`);
   };
 }
 
