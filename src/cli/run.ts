@@ -94,14 +94,15 @@ async function answer(
 function tellRecovery(output: Output): (summary: RecoverySummary) => void {
   return ({ recovered, quarantined, missing }) => {
     const refs = recovered.map(formatSegmentRef);
-    if (output.isJson)
+    if (output.isJson) {
       printJson(output, {
         event: 'recovered',
         recovered: refs,
         quarantined,
         missing: missing.map(formatSegmentRef),
       });
-    else if (refs.length > 0) say(output, `sealed after a power loss: segments ${refs.join(', ')}`);
+    } else if (refs.length > 0)
+      say(output, `sealed after a power loss: segments ${refs.join(', ')}`);
     for (const file of quarantined) say(output, `in quarantine: ${file}`);
     for (const ref of missing) say(output, `missing from the card: ${formatSegmentRef(ref)}`);
   };
