@@ -15,7 +15,7 @@ import { findNamedBoard, openCamera } from './open-camera.js';
 import type { OpenedCamera } from './open-camera.js';
 import { findText, getLogLevel, getText } from './options.js';
 import type { Options } from './options.js';
-import { formatSeconds, printJson, say } from './output.js';
+import { Progress, formatSeconds, printJson, say } from './output.js';
 import type { Output } from './output.js';
 import { dataPaths } from './paths.js';
 import { untilSignal } from './signals.js';
@@ -101,8 +101,9 @@ function tellRecovery(output: Output): (summary: RecoverySummary) => void {
         quarantined,
         missing: missing.map(formatSegmentRef),
       });
-    } else if (refs.length > 0)
+    } else if (refs.length > 0) {
       say(output, `sealed after a power loss: segments ${refs.join(', ')}`);
+    }
     for (const file of quarantined) say(output, `in quarantine: ${file}`);
     for (const ref of missing) say(output, `missing from the card: ${formatSegmentRef(ref)}`);
   };
@@ -114,6 +115,8 @@ function narrate(output: Output): CameraListener {
     if (output.isJson) printJson(output, { event, ...facts });
     else say(output, text);
   };
+  let upload: Progress | undefined;
+  let uploadBytes = 0;
   return {
     modeChanged: (mode) => {
       tell('mode', { mode }, mode);
@@ -139,7 +142,14 @@ function narrate(output: Output): CameraListener {
       const length = formatSeconds(durationMs / 1000);
       tell('recording-stopped', { rec, durationMs }, `recording ${rec} stopped, ${length}`);
     },
+    onProgress: ({ bytesDone, bytesTotal }) => {
+      upload ??= new Progress(output, 'upload');
+      uploadBytes = bytesTotal;
+      upload.update(bytesDone, bytesTotal);
+    },
     onPhase: (phase) => {
+      if (phase === 'drained') upload?.finish(uploadBytes);
+      if (phase !== 'draining') upload = undefined;
       tell('dock', { phase }, `dock: ${phase}`);
     },
   };
