@@ -2,14 +2,10 @@ import type { Cancel, Clock } from '../../clock.js';
 import type { OutputLine } from '../ports/gpio.js';
 import { LevelWriter } from './level-writer.js';
 
-/** Periods of a blink that the eye tells apart: on for the first half, off for the second. */
-export const BLINK_SLOW_MS = 2_000;
-export const BLINK_NORMAL_MS = 1_000;
-export const BLINK_FAST_MS = 250;
-
 /** Fastest blink: below it an eye sees a steady light, and every change is a write to the line. */
 const BLINK_PERIOD_MS_MIN = 100;
 
+/** A blink is lit for the first half of its period. */
 export type LightPattern = 'on' | 'off' | { readonly blinkMs: number };
 
 interface Light {

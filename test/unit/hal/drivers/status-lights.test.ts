@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { BLINK_FAST_MS, StatusLights } from '../../../../src/hal/drivers/status-lights.js';
+import { StatusLights } from '../../../../src/hal/drivers/status-lights.js';
 import { SimClock } from '../../../../src/hal/sim/sim-clock.js';
 import { SimGpio } from '../../../../src/hal/sim/sim-gpio.js';
 
@@ -67,7 +67,7 @@ test('the pattern that is shown already goes on in its rhythm', async (t) => {
 
 test('a new pattern replaces a blink at once and leaves no timer', async (t) => {
   const { clock, lights, isLit } = await bench(t);
-  lights.show('record', { blinkMs: BLINK_FAST_MS });
+  lights.show('record', { blinkMs: 250 });
   await clock.advance(100);
   lights.show('record', 'on');
   await clock.advance(1_000);
