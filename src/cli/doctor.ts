@@ -157,6 +157,7 @@ async function lookAtLights({ lights, vibration, clock }: Board): Promise<string
 }
 
 async function lookAtBattery({ power }: Board): Promise<string> {
+  if (power === undefined) return 'the board has no gauge';
   const { chargePercent, isCharging } = await power.read();
   return `${chargePercent} %${isCharging ? ', charging' : ''}`;
 }

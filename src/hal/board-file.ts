@@ -13,7 +13,7 @@ const SCHEMA_FILE = 'board.schema.json';
 interface RoleLine {
   readonly role: string;
   readonly chip: string;
-  readonly line: number;
+  readonly line: number | string;
 }
 
 /**
@@ -31,6 +31,7 @@ export function parseBoard(text: string, path: string): BoardFile {
   const faults = [
     ...describeFaults(result.error?.issues ?? [], json.value, Object.keys(boardSchema.shape)),
     ...(wiring.success ? lineFaults(wiring.data) : []),
+    ...(result.success ? busFaults(result.data) : []),
   ];
   if (result.data === undefined || faults.length > 0) {
     throw new CameraError('board/invalid', `${path}: ${joinFaults(faults)}`);
@@ -68,18 +69,36 @@ async function knownBoards(files: Pick<FileSystem, 'list'>, directory: string): 
 }
 
 /** Every line that has a role, in the order of the file's documentation. */
-export function linesOf({ buttons, leds, vibration }: Wiring): RoleLine[] {
+export function linesOf({ buttons, leds, vibration, dock }: Wiring): RoleLine[] {
   const roles = {
     'buttons.record': buttons.record,
     'buttons.function': buttons.function,
     'leds.record': leds.record,
     'leds.status': leds.status,
     'leds.fault': leds.fault,
+    'leds.record.readBack': leds.record.readBack,
+    'leds.status.readBack': leds.status.readBack,
+    'leds.fault.readBack': leds.fault?.readBack,
     vibration,
+    'vibration.readBack': vibration?.readBack,
+    dock: dock.compatible === 'gpio-dock' ? dock : undefined,
   };
   return Object.entries(roles).flatMap(([role, spec]) =>
     spec === undefined ? [] : [{ role, chip: spec.chip, line: spec.line }],
   );
+}
+
+/** Parts on a bus that the board does not say it has. */
+function busFaults({ imu, gnss, power, i2c, serial }: BoardFile): string[] {
+  const faults: string[] = [];
+  if (i2c === undefined) {
+    if (imu.status === 'okay') faults.push('i2c: is missing, the imu is on it');
+    if (power?.compatible === 'maxim,max17048') faults.push('i2c: is missing, the gauge is on it');
+  }
+  if (serial === undefined && gnss.status === 'okay') {
+    faults.push('serial: is missing, the gnss is on it');
+  }
+  return faults;
 }
 
 /** Lines that do not exist, and lines with two roles. */
@@ -89,7 +108,9 @@ function lineFaults(wiring: Wiring): string[] {
     const chips = wiring.gpio.chips;
     const lines = Object.hasOwn(chips, chip) ? chips[chip]?.lines : undefined;
     if (lines === undefined) return [`${role}.chip: gpio.chips has no such chip`];
-    if (line >= lines) return [`${role}.line: the chip has only the lines 0 to ${lines - 1}`];
+    if (typeof line === 'number' && line >= lines) {
+      return [`${role}.line: the chip has only the lines 0 to ${lines - 1}`];
+    }
     const place = `${line} of ${chip}`;
     const owner = owners.get(place);
     if (owner !== undefined) return [`${role}.line: is the line of ${owner} already`];

@@ -5,6 +5,10 @@ import { wholeNumber } from '../config/whole-number.js';
 const SOURCE_LENGTH_MAX = 1024;
 /** Most lines of one gpiochip; the RP1 of a Raspberry Pi 5 has 54. */
 const LINES_MAX = 1024;
+/** A name as in gpio-line-names of devicetree; never digits alone, which would look like an offset. */
+const LINE_NAME_PATTERN = /^[A-Za-z_][\w.+ -]{0,31}$/;
+/** Name of a power supply or a network interface: one path component of sysfs. */
+const SYSFS_NAME_PATTERN = /^[A-Za-z0-9][\w.@:-]{0,31}$/;
 /** The devicetree form: who makes it, then what it is. */
 const COMPATIBLE_PATTERN = /^[a-z0-9][a-z0-9.-]*,[a-z0-9][a-z0-9.-]*$/;
 
@@ -22,11 +26,22 @@ const line = z.strictObject({
     .min(1)
     .max(64)
     .meta({ description: 'Label of the gpiochip, a key of gpio.chips.' }),
-  line: wholeNumber(0, LINES_MAX - 1, '').meta({ description: 'Offset of the line in its chip.' }),
+  line: z
+    .union([wholeNumber(0, LINES_MAX - 1, ''), z.string().regex(LINE_NAME_PATTERN)], {
+      error: `must be an offset of 0 to ${LINES_MAX - 1} or the name of a line`,
+    })
+    .meta({ description: 'Offset of the line in its chip, or the name the kernel gives it.' }),
   activeLow: z
     .boolean()
     .default(false)
     .meta({ description: 'True when the electrical low level means active.' }),
+});
+
+/** A light or a motor, and the input that feels it where one is wired to it. */
+const output = line.extend({
+  readBack: line.optional().meta({
+    description: 'Input wired to this output, where there is one: lapel doctor reads it back.',
+  }),
 });
 
 const button = line.extend({
@@ -105,19 +120,29 @@ const complete = <Shape extends z.core.$ZodShape>(
     }
   });
 
+const bus = wholeNumber(0, 255, '').meta({ description: 'Number of the I2C bus.' });
+// 0x08 to 0x77: the addresses outside are reserved by the I2C specification (UM10204, 3.1.12).
+const address = wholeNumber(0x08, 0x77, '').meta({
+  description: 'I2C address, 7 bits, right-aligned.',
+});
+
 const imuKeys = z.strictObject({
   status: z.enum(['okay', 'disabled']).meta({ description: 'Whether the board has it.' }),
-  compatible: compatible.optional(),
-  bus: wholeNumber(0, 255, '').optional().meta({ description: 'Number of the I2C bus.' }),
-  // 0x08 to 0x77: the addresses outside are reserved by the I2C specification (UM10204, 3.1.12).
-  address: wholeNumber(0x08, 0x77, '')
-    .optional()
-    .meta({ description: 'I2C address, 7 bits, right-aligned.' }),
+  compatible: adapter([
+    'invensense,mpu6050',
+    'invensense,mpu6500',
+    'invensense,mpu9250',
+    'st,lsm6ds3',
+    'st,lsm6dso',
+    'st,lsm6dsox',
+  ]).optional(),
+  bus: bus.optional(),
+  address: address.optional(),
 });
 
 const gnssKeys = z.strictObject({
   status: z.enum(['okay', 'disabled']).meta({ description: 'Whether the board has it.' }),
-  compatible: compatible.optional(),
+  compatible: adapter(['nmea,0183']).optional(),
   path: z
     .string()
     .min(1)
@@ -129,10 +154,18 @@ const gnssKeys = z.strictObject({
     .meta({ description: 'Speed of the line.' }),
 });
 
+const sysfsName = z.string().regex(SYSFS_NAME_PATTERN, { error: 'must be a name in sysfs' });
+
+const power = z.discriminatedUnion('compatible', [
+  z.strictObject({ compatible: z.literal('lapel,sim-power') }),
+  z.strictObject({ compatible: z.literal('linux,power-supply'), supply: sysfsName }),
+  z.strictObject({ compatible: z.literal('maxim,max17048'), bus, address }),
+]);
+
 /** The keys that say which line is what; they are checked against each other even where the rest is at fault. */
 const wiring = {
   gpio: z.strictObject({
-    compatible: adapter(['lapel,sim-gpio']),
+    compatible: adapter(['lapel,sim-gpio', 'linux,gpio']),
     chips: z
       .record(
         z.string().min(1).max(64),
@@ -149,13 +182,21 @@ const wiring = {
     function: button.optional().meta({ description: 'The second button, where there is one.' }),
   }),
   leds: z.strictObject({
-    record: line.meta({ description: 'Red: footage becomes durable.' }),
-    status: line.meta({ description: 'Green: ready, buffering.' }),
-    fault: line
+    record: output.meta({ description: 'Red: footage becomes durable.' }),
+    status: output.meta({ description: 'Green: ready, buffering.' }),
+    fault: output
       .optional()
       .meta({ description: 'Amber: fault; without it the status light tells.' }),
   }),
-  vibration: line.optional().meta({ description: 'Vibration motor.' }),
+  vibration: output.optional().meta({ description: 'Vibration motor.' }),
+  dock: z
+    .discriminatedUnion('compatible', [
+      z.strictObject({ compatible: z.literal('lapel,sim-dock') }),
+      button.extend({ compatible: z.literal('gpio-dock') }),
+      z.strictObject({ compatible: z.literal('linux,power-supply-dock'), supply: sysfsName }),
+      z.strictObject({ compatible: z.literal('linux,network-dock'), interface: sysfsName }),
+    ])
+    .meta({ description: 'How the camera knows that it is docked.' }),
 };
 export const wiringSchema = z.object(wiring);
 
@@ -164,8 +205,15 @@ export const boardSchema = z.strictObject({
   compatible: compatible.meta({ description: 'Vendor and board.' }),
   model: z.string().min(1).max(80).meta({ description: 'What people call it.' }),
   ...wiring,
-  dock: z.strictObject({ compatible: adapter(['lapel,sim-dock']) }),
-  power: z.strictObject({ compatible: adapter(['lapel,sim-power']) }),
+  power: power.optional().meta({ description: 'The gauge of the battery, where there is one.' }),
+  i2c: z
+    .strictObject({ compatible: adapter(['lapel,sim-i2c', 'linux,i2c']) })
+    .optional()
+    .meta({ description: 'The I2C buses; needed when a part is on one.' }),
+  serial: z
+    .strictObject({ compatible: adapter(['lapel,sim-serial', 'linux,serial']) })
+    .optional()
+    .meta({ description: 'The serial lines; needed when a part is on one.' }),
   imu: complete(imuKeys),
   gnss: complete(gnssKeys),
   camera,

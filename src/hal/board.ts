@@ -37,7 +37,8 @@ export interface Board {
   readonly lights: StatusLights<LightRole>;
   readonly vibration: Vibration | undefined;
   readonly dock: DockPort;
-  readonly power: PowerPort;
+  /** Undefined on a board without a gauge, as one that runs from the mains. */
+  readonly power: PowerPort | undefined;
   readonly video: VideoSource;
   /** What to launch: the camera of the board file, its source ready for GStreamer. */
   readonly camera: CameraSpec;
@@ -53,31 +54,35 @@ export interface Board {
 }
 
 type Ports = Pick<Board, 'gpio' | 'dock' | 'power' | 'video'>;
-type Opener<T> = (file: BoardFile, deps: BoardDeps) => Promise<T>;
-type Adapters<Part extends { readonly compatible: string }, T> = Readonly<
-  Record<Part['compatible'], Opener<T>>
->;
 
 // Adapters load only when a board names them, so that a native package never loads for a board without its hardware.
 
-const gpioAdapters: Adapters<BoardFile['gpio'], GpioPort> = {
-  'lapel,sim-gpio': async ({ gpio }, { clock }) =>
-    new (await import('./sim/sim-gpio.js')).SimGpio(clock, gpio.chips),
+const openGpio = async ({ gpio }: BoardFile, { clock }: BoardDeps): Promise<GpioPort> => {
+  if (gpio.compatible === 'linux,gpio') throw noDriver('gpio', gpio.compatible);
+  return new (await import('./sim/sim-gpio.js')).SimGpio(clock, gpio.chips);
 };
 
-const dockAdapters: Adapters<BoardFile['dock'], DockPort> = {
-  'lapel,sim-dock': async () => new (await import('./sim/sim-dock.js')).SimDock(),
+const openDock = async ({ dock }: BoardFile): Promise<DockPort> => {
+  if (dock.compatible !== 'lapel,sim-dock') throw noDriver('dock', dock.compatible);
+  return new (await import('./sim/sim-dock.js')).SimDock();
 };
 
-const powerAdapters: Adapters<BoardFile['power'], PowerPort> = {
-  'lapel,sim-power': async () => new (await import('./sim/sim-power.js')).SimPower(),
+const openPower = async ({ power }: BoardFile): Promise<PowerPort | undefined> => {
+  if (power === undefined) return undefined;
+  if (power.compatible !== 'lapel,sim-power') throw noDriver('power', power.compatible);
+  return new (await import('./sim/sim-power.js')).SimPower();
 };
 
-const videoAdapters: Adapters<CameraSpec, VideoSource> = {
+const videoAdapters: Readonly<
+  Record<CameraSpec['compatible'], (file: BoardFile, deps: BoardDeps) => Promise<VideoSource>>
+> = {
   gstreamer: async () => new (await import('./linux/gstreamer.js')).GStreamerSource(),
   'lapel,sim-video': async ({ camera }, { clock }) =>
     new (await import('./sim/sim-video.js')).SimVideo(clock, camera),
 };
+
+const noDriver = (part: string, compatible: string): CameraError =>
+  new CameraError('board/no-driver', `${part}: this build has no driver for ${compatible}`);
 
 /**
  * Opens every part of a board. Rejects with `board/no-driver` for a part in use that this build cannot drive,
@@ -89,9 +94,9 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
   const source = await resolveSource(file.camera.source, deps.footageDirectory, deps.files);
   const camera = { ...file.camera, source };
   const ports: Ports = {
-    gpio: await gpioAdapters[file.gpio.compatible](file, deps),
-    dock: await dockAdapters[file.dock.compatible](file, deps),
-    power: await powerAdapters[file.power.compatible](file, deps),
+    gpio: await openGpio(file, deps),
+    dock: await openDock(file),
+    power: await openPower(file),
     video: await videoAdapters[camera.compatible](file, deps),
   };
   const simulation = await simulate(file, deps.clock, ports);
@@ -118,7 +123,7 @@ function checkDrivers(file: BoardFile): void {
   for (const part of ['imu', 'gnss'] as const) {
     const { status, compatible = '' } = file[part];
     if (status === 'disabled') continue;
-    throw new CameraError('board/no-driver', `${part}: this build has no driver for ${compatible}`);
+    throw noDriver(part, compatible);
   }
 }
 

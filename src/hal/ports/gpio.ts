@@ -1,10 +1,11 @@
 import type { Cancel } from '../../clock.js';
 import type { MonotonicMs } from '../../units.js';
 
-/** A line as the board file names it: chip label and offset, never a number of the whole system. */
+/** A line as the board file names it: chip label and offset or name, never a number of the whole system. */
 export interface LineSpec {
   readonly chip: string;
-  readonly line: number;
+  /** Offset in the chip, or the name that the kernel gives the line. */
+  readonly line: number | string;
   /** True when the electrical low level means active. The port hands out and takes logical levels only. */
   readonly activeLow: boolean;
 }

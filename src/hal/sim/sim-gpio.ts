@@ -8,7 +8,7 @@ export type SimChips = Readonly<Record<string, { readonly lines: number }>>;
 /** A wire of a simulated chip. */
 interface Wire {
   readonly chip: string;
-  readonly line: number;
+  readonly line: number | string;
   isHigh: boolean;
   owner: 'input' | 'output' | undefined;
   readonly watchers: Set<(isHigh: boolean) => void>;
@@ -86,7 +86,7 @@ export class SimGpio implements GpioPort {
 
   #wire({ chip, line }: LineAddress): Wire {
     const lines = Object.hasOwn(this.#chips, chip) ? (this.#chips[chip]?.lines ?? 0) : 0;
-    if (!(Number.isInteger(line) && line >= 0 && line < lines)) {
+    if (!(typeof line === 'number' && Number.isInteger(line) && line >= 0 && line < lines)) {
       throw new CameraError('hal/disconnected', `no line ${line} on chip ${chip}`);
     }
     const name = nameOf({ chip, line });
