@@ -5,6 +5,7 @@ import type { BoardFile, CameraSpec } from './board-schema.js';
 import { resolveSource } from './camera-source.js';
 import { Button } from './drivers/button.js';
 import type { ButtonSpec } from './drivers/button.js';
+import { KeptInput, KeptOutput } from './drivers/kept-lines.js';
 import { StatusLights } from './drivers/status-lights.js';
 import { Vibration } from './drivers/vibration.js';
 import type { DockPort } from './ports/dock.js';
@@ -12,6 +13,7 @@ import type { FileSystem } from './ports/file-system.js';
 import type { GpioPort, LineSpec, OutputLine } from './ports/gpio.js';
 import type { PowerPort } from './ports/power.js';
 import type { VideoSource } from './ports/video.js';
+import { PartsHealth } from './parts-health.js';
 import type { FaultyVideo } from './sim/faulty-video.js';
 import type { SimBoard } from './sim/sim-board.js';
 import type { SimControl } from './sim/sim-control.js';
@@ -33,6 +35,8 @@ export interface Board {
   /** The clock everything on this board runs by. On a simulated board its wall time can be made to jump. */
   readonly clock: Clock;
   readonly gpio: GpioPort;
+  /** Which parts do not work now; they are tried again for as long as the board is open. */
+  readonly health: PartsHealth;
   readonly buttons: { readonly record: Button; readonly function: Button | undefined };
   readonly lights: StatusLights<LightRole>;
   readonly vibration: Vibration | undefined;
@@ -101,13 +105,15 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
   };
   const simulation = await simulate(file, deps.clock, ports);
   const clock = simulation?.clock ?? deps.clock;
-  const { close, ...wiring } = await openWiring(file, ports.gpio, clock, deps.log);
+  const health = new PartsHealth();
+  const { close, ...wiring } = await openWiring(file, ports.gpio, { clock, log: deps.log }, health);
   return {
     file,
     clock,
     camera,
     ...ports,
     ...wiring,
+    health,
     video: simulation?.camera ?? ports.video,
     sim: simulation?.board,
     control: simulation?.control,
@@ -129,12 +135,12 @@ function checkDrivers(file: BoardFile): void {
 
 type Wiring = Pick<Board, 'buttons' | 'lights' | 'vibration' | 'close'>;
 
-/** Opens every line that has a role; closes them all again when one of them cannot be opened. */
+/** Opens every line that has a role. A line that is not there is a fault of its part, and is tried again. */
 async function openWiring(
   { buttons, leds, vibration }: BoardFile,
   gpio: GpioPort,
-  clock: Clock,
-  log: Logger,
+  { clock, log }: Pick<BoardDeps, 'clock' | 'log'>,
+  health: PartsHealth,
 ): Promise<Wiring> {
   const opened: { close(): Promise<void> }[] = [];
   const keep = <T extends { close(): Promise<void> }>(part: T): T => {
@@ -144,35 +150,29 @@ async function openWiring(
   const faultOf = (part: string) => (error: unknown) => {
     log.warn({ part, error: messageOf(error) }, 'a line of the board does not answer');
   };
-  const openButton = async (role: string, spec: ButtonSpec): Promise<Button> =>
-    keep(await Button.open(gpio, spec, clock, faultOf(role)));
-  const openOutput = async (spec: LineSpec): Promise<OutputLine> =>
-    keep(await gpio.openOutput(spec));
-  const close = async (): Promise<void> => {
-    // The last opened first: lights and motor stop before the lines under them close.
-    for (const part of opened.splice(0).reverse()) {
-      await part.close().catch(faultOf('close'));
-    }
+  const openButton = async (role: string, spec: ButtonSpec): Promise<Button> => {
+    const input = await KeptInput.open(gpio, spec, clock, health.reporter(role));
+    return keep(await Button.open(input, spec, clock, faultOf(role)));
   };
-  try {
-    const record = await openButton('buttons.record', buttons.record);
-    const second = buttons.function && (await openButton('buttons.function', buttons.function));
-    const lines = {
-      record: await openOutput(leds.record),
-      status: await openOutput(leds.status),
-      ...(leds.fault === undefined ? {} : { fault: await openOutput(leds.fault) }),
-    };
-    const motor = vibration && (await openOutput(vibration));
-    return {
-      buttons: { record, function: second },
-      lights: keep(new StatusLights<LightRole>(lines, clock, faultOf('leds'))),
-      vibration: motor && keep(new Vibration(motor, clock, faultOf('vibration'))),
-      close,
-    };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  const openOutput = async (role: string, spec: LineSpec): Promise<OutputLine> =>
+    KeptOutput.open(gpio, spec, clock, health.reporter(role));
+  const record = await openButton('buttons.record', buttons.record);
+  const second = buttons.function && (await openButton('buttons.function', buttons.function));
+  const lines = {
+    record: await openOutput('leds.record', leds.record),
+    status: await openOutput('leds.status', leds.status),
+    ...(leds.fault === undefined ? {} : { fault: await openOutput('leds.fault', leds.fault) }),
+  };
+  const motor = vibration && (await openOutput('vibration', vibration));
+  return {
+    buttons: { record, function: second },
+    lights: keep(new StatusLights<LightRole>(lines, clock, faultOf('leds'))),
+    vibration: motor && keep(new Vibration(motor, clock, faultOf('vibration'))),
+    close: async () => {
+      // The last opened first: lights and motor stop before the buttons close.
+      for (const part of opened.splice(0).reverse()) await part.close().catch(faultOf('close'));
+    },
+  };
 }
 
 interface Simulation {

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../../clock.js';
-import type { GpioPort, InputLine, LineSpec } from '../ports/gpio.js';
+import type { InputLine, LineSpec } from '../ports/gpio.js';
 import { judgeEdge, judgeLevel, startDebounce } from './debounce.js';
 import type { ButtonEdge, Debounced } from './debounce.js';
 
@@ -52,26 +52,21 @@ export class Button {
   }
 
   /**
-   * Opens the line; rejects as `GpioPort.openInput` does. A button that is held at this moment counts as pressed, and
-   * only its release is delivered. `onFault` hears of a level that cannot be read, once until it can again.
+   * Takes the line over. A button that is held at this moment counts as pressed, and only its release is delivered. One
+   * that cannot be read counts as at rest until it can. `onFault` hears of a level that cannot be read, once until it
+   * can again.
    */
   static async open(
-    gpio: GpioPort,
+    line: InputLine,
     spec: ButtonSpec,
     clock: Clock,
     onFault: (error: unknown) => void,
   ): Promise<Button> {
-    const line = await gpio.openInput(spec);
     const button = new Button(line, spec, clock, onFault);
-    try {
-      const isHeld = await line.read();
-      if (button.#edges === 0) button.#state = startDebounce(isHeld);
-      if (isHeld) button.#checkAfter(HELD_CHECK_MS);
-      return button;
-    } catch (error) {
-      await button.close();
-      throw error;
-    }
+    const isHeld = await button.#readLevel();
+    if (button.#edges === 0) button.#state = startDebounce(isHeld === true);
+    if (isHeld !== false) button.#checkAfter(HELD_CHECK_MS);
+    return button;
   }
 
   /** What the button counts as now. */

@@ -22,7 +22,7 @@ test('every press starts exactly one press and one release, and no edge goes unr
       const clock = new SimClock();
       const gpio = new SimGpio(clock, { chip: { lines: 1 } });
       gpio.drive(SPEC, true);
-      const button = await Button.open(gpio, SPEC, clock, (error) => {
+      const button = await Button.open(await gpio.openInput(SPEC), SPEC, clock, (error) => {
         throw error;
       });
       const edges: ButtonEdge[] = [];
@@ -78,7 +78,7 @@ test('however the contact chatters, the button ends at the level of the line', a
       const clock = new SimClock();
       const gpio = new SimGpio(clock, { chip: { lines: 1 } });
       gpio.drive(SPEC, true);
-      const button = await Button.open(gpio, SPEC, clock, (error) => {
+      const button = await Button.open(await gpio.openInput(SPEC), SPEC, clock, (error) => {
         throw error;
       });
       let last: ButtonEdge | undefined;

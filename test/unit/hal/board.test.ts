@@ -5,7 +5,6 @@ import { parseBoard } from '../../../src/hal/board-file.js';
 import type { ButtonEdge } from '../../../src/hal/drivers/debounce.js';
 import { SimClock } from '../../../src/hal/sim/sim-clock.js';
 import { SimControl } from '../../../src/hal/sim/sim-control.js';
-import { SimGpio } from '../../../src/hal/sim/sim-gpio.js';
 import { createLogger } from '../../../src/log.js';
 import { boardDocument, withValue } from '../../support/board-document.js';
 import type { JsonObject } from '../../support/board-document.js';
@@ -156,23 +155,29 @@ for (const [part, node] of parts) {
   });
 }
 
-test('a line that cannot be opened closes those that were', async (t) => {
+test('a line that cannot be opened is a fault of its part, and the others work', async (t) => {
   const { clock, deps, file } = bench();
-  // Both buttons on one line, the second with the other polarity: so the first counts as held and its level is
-  // watched by a timer when the second is refused.
   const { record } = file.buttons;
-  const buttons = { record, function: { ...record, activeLow: !record.activeLow } };
-  await t.throwsAsync(openBoard({ ...file, buttons }, deps), { code: 'hal/busy' });
+  const board = await openBoard({ ...file, buttons: { record, function: record } }, deps);
+  t.deepEqual(
+    board.health.faults().map(({ part, fault }) => `${part} ${fault.code}`),
+    ['buttons.function hal/busy'],
+  );
+  const heard: (string | undefined)[] = [];
+  board.health.watch((part, fault) => heard.push(part, fault?.code));
+  await clock.advance(10_000);
+  t.deepEqual(heard, [], 'the same fault is told once');
+  board.sim?.press('record');
+  t.true(board.buttons.record.isPressed);
+  await board.close();
   t.is(clock.timers, 0);
 });
 
-test('a light that cannot be set is logged with its part', async (t) => {
-  const { clock, logged, deps, file } = bench();
+test('a light of a board that is closed stays dark', async (t) => {
+  const { clock, deps, file } = bench();
   const board = await openBoard(file, deps);
-  t.true(board.gpio instanceof SimGpio);
   await board.close();
   board.lights.show('record', 'on');
   await clock.advance(0);
-  t.is(logged.length, 1);
-  t.like(JSON.parse(logged[0] ?? ''), { part: 'leds', error: 'line chip/2 is closed' });
+  t.is(board.sim?.state().lights['record'], 'off');
 });

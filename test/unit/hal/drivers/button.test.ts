@@ -4,7 +4,7 @@ import type { Cancel } from '../../../../src/clock.js';
 import { CameraError } from '../../../../src/errors.js';
 import { Button } from '../../../../src/hal/drivers/button.js';
 import type { ButtonEdge } from '../../../../src/hal/drivers/debounce.js';
-import type { Edge, GpioPort, InputLine } from '../../../../src/hal/ports/gpio.js';
+import type { Edge, InputLine } from '../../../../src/hal/ports/gpio.js';
 import { SimClock } from '../../../../src/hal/sim/sim-clock.js';
 import { SimGpio } from '../../../../src/hal/sim/sim-gpio.js';
 
@@ -21,7 +21,9 @@ async function bench(t: ExecutionContext, isHeldAtStart = false): Promise<Bench>
   const clock = new SimClock();
   const gpio = new SimGpio(clock, { chip: { lines: 8 } });
   gpio.drive(SPEC, isHeldAtStart);
-  const button = await Button.open(gpio, SPEC, clock, (error) => t.fail(String(error)));
+  const button = await Button.open(await gpio.openInput(SPEC), SPEC, clock, (error) =>
+    t.fail(String(error)),
+  );
   const edges: ButtonEdge[] = [];
   button.watch((edge) => edges.push(edge));
   return { clock, gpio, button, edges };
@@ -79,25 +81,19 @@ test('a closed button leaves no timer, no edge and a free line', async (t) => {
   gpio.drive(SPEC, false);
   await clock.advance(1_000);
   t.is(edges.length, 1);
-  const again = await Button.open(gpio, SPEC, clock, (error) => t.fail(String(error)));
+  const again = await Button.open(await gpio.openInput(SPEC), SPEC, clock, (error) =>
+    t.fail(String(error)),
+  );
   await again.close();
 });
 
 /** An input line whose edges and level are set apart, as when the kernel loses edges. */
-class LossyLine implements GpioPort, InputLine {
+class LossyLine implements InputLine {
   level = false;
   fault: CameraError | undefined;
   reads = 0;
   isClosed = false;
   #listener: ((edge: Edge) => void) | undefined;
-
-  openInput(): Promise<InputLine> {
-    return Promise.resolve(this);
-  }
-
-  openOutput(): Promise<never> {
-    return Promise.reject(new Error('not an output'));
-  }
 
   read(): Promise<boolean> {
     this.reads += 1;
@@ -195,10 +191,17 @@ test('a level that cannot be read is told once, and read again until it can', as
   t.is(faults.length, 2);
 });
 
-test('a line that cannot be read at the start is closed again', async (t) => {
+test('a button that cannot be read at the start is at rest until it can', async (t) => {
+  const clock = new SimClock();
   const line = new LossyLine();
   line.fault = new CameraError('hal/bus', 'stuck');
-  const open = Button.open(line, SPEC, new SimClock(), () => undefined);
-  await t.throwsAsync(open, { code: 'hal/bus' });
-  t.true(line.isClosed);
+  line.level = true;
+  const faults: unknown[] = [];
+  const button = await Button.open(line, SPEC, clock, (error) => faults.push(error));
+  t.false(button.isPressed);
+  await clock.advance(1_000);
+  t.is(faults.length, 1);
+  line.fault = undefined;
+  await clock.advance(300);
+  t.true(button.isPressed);
 });
