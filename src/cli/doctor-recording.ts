@@ -56,12 +56,13 @@ async function story(machine: Machine, log: Logger, board: Board, root: string):
   const report = await verifyPaths(fs, [card], await readTrust(fs, trust));
   const [segment] = report.segments;
   if (segment === undefined || report.state !== 'ok') {
-    const said = segment?.problems.map(({ message }) => message).join('; ') ?? 'there is no segment';
+    const said =
+      segment?.problems.map(({ message }) => message).join('; ') ?? 'there is no segment';
     throw new CameraError('evidence/not-feasible', `the copy did not verify: ${said}`);
   }
   const { boot, rec } = segment.ref;
   const out = path.join(root, 'evidence.mp4');
-  const recording = path.join(card, 'evidence', `${boot}`, `${rec}`);
+  const recording = path.join(segment.root, `${boot}`, `${rec}`);
   const { frames } = await exportRecording(fs, recording, await readIdentity(fs, identity), out);
   await decode(out);
   return `${frames} pictures recorded, sealed, verified and decoded`;
