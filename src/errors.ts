@@ -61,6 +61,14 @@ const table = {
   ],
   'hal/no-acknowledge': ['unavailable', 'Check the wiring and the address in the board file.'],
   'hal/bus': ['unavailable', 'Check the wiring of the bus.'],
+  'hal/no-data': [
+    'unavailable',
+    'Check the wiring, the supply and the speed in the board file; the part is tried again by itself.',
+  ],
+  'hal/wrong-device': [
+    'failed-precondition',
+    'Correct compatible or address in the board file, or fit the part that it names.',
+  ],
   'hal/busy': ['failed-precondition', 'Something else uses it; let that finish first.'],
   'hal/not-simulated': ['failed-precondition', 'This part of the board is real; use it by hand.'],
   'capture/malformed-stream': [
