@@ -72,6 +72,13 @@ const table = {
   'hal/clock-unset': [
     'failed-precondition',
     'Give the camera network time, a clock chip or a satellite receiver; it records all the same.',
+  'hal/no-data': [
+    'unavailable',
+    'Check the wiring, the supply and the speed in the board file; the part is tried again by itself.',
+  ],
+  'hal/wrong-device': [
+    'failed-precondition',
+    'Correct compatible or address in the board file, or fit the part that it names.',
   ],
   'hal/busy': ['failed-precondition', 'Something else uses it; let that finish first.'],
   'hal/not-simulated': ['failed-precondition', 'This part of the board is real; use it by hand.'],
