@@ -12,12 +12,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FDS 4096
-static struct { int open, bus, address; unsigned char pointer; } handles[FDS];
+static struct { ino_t inode; int bus, address; unsigned char pointer; } handles[FDS];
 #define NEXT(type, name) static type; if (!next) next = dlsym(RTLD_NEXT, name)
-#define OURS(fd) ((fd) >= 0 && (fd) < FDS && handles[fd].open)
+#define OURS(fd) is_ours(fd)
+
+// Behind each descriptor is a memory file of its own. Its inode is compared at every use, because not everybody who closes
+// a descriptor does it through a function that can be preloaded, and the next file may get the same number.
+static int is_ours(int fd)
+{
+    struct stat st;
+    if (fd < 0 || fd >= FDS || !handles[fd].inode) return 0;
+    if (!fstat(fd, &st) && st.st_ino == handles[fd].inode) return 1;
+    handles[fd].inode = 0;
+    return 0;
+}
 
 static int real_open(const char *path, int flags)
 {
@@ -45,8 +57,12 @@ static int open_device(const char *name, const char *path, int flags, mode_t mod
     char directory[512];
     snprintf(directory, sizeof directory, "%s/%d", getenv("RIG_I2C") ? getenv("RIG_I2C") : "", bus);
     if (access(directory, F_OK)) { errno = ENOENT; return -1; }
-    int fd = real_open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd >= 0 && fd < FDS) { handles[fd].open = 1; handles[fd].bus = bus; handles[fd].address = -1; }
+    struct stat st;
+    int fd = memfd_create("i2c", MFD_CLOEXEC);
+    if (fd < 0 || fd >= FDS || fstat(fd, &st)) { errno = EMFILE; return -1; }
+    handles[fd].inode = st.st_ino;
+    handles[fd].bus = bus;
+    handles[fd].address = -1;
     return fd;
 }
 #define DEFINE_OPEN(name) \
@@ -56,12 +72,6 @@ static int open_device(const char *name, const char *path, int flags, mode_t mod
 DEFINE_OPEN(open)
 DEFINE_OPEN(open64)
 
-int close(int fd)
-{
-    NEXT(int (*next)(int), "close");
-    if (fd >= 0 && fd < FDS) handles[fd].open = 0;
-    return next(fd);
-}
 /** One message to or from a chip: a write sets the register pointer with its first byte. */
 static int transfer(int fd, int address, int reading, unsigned char *bytes, size_t count)
 {
