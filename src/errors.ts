@@ -53,7 +53,11 @@ const table = {
   ],
   'hal/no-binding': [
     'failed-precondition',
-    'Run board/setup.sh, which builds the GStreamer binding.',
+    'Run board/setup.sh, which builds the native packages.',
+  ],
+  'hal/no-gpio': [
+    'failed-precondition',
+    'Use a kernel with sysfs GPIO, or install the gpiod tools: apt-get install gpiod.',
   ],
   'hal/pipeline': [
     'unavailable',
