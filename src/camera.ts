@@ -1,19 +1,21 @@
-import { lightsFor } from './capture/indicator.js';
 import { launchLine } from './capture/pipeline.js';
 import { queueBytesFor } from './capture/recorder-api.js';
 import type { RecorderListener, RecorderStatus } from './capture/recorder-api.js';
 import { Recorder } from './capture/recorder.js';
-import type { Indicator } from './capture/ports.js';
 import type { Config } from './config/config.js';
 import { parseRecipient } from './evidence/age-recipients.js';
 import { fromSpkiBase64 } from './evidence/public-key.js';
 import type { Signer } from './evidence/signer.js';
 import type { Cancel } from './clock.js';
-import { CameraError } from './errors.js';
+import { CameraError, messageOf } from './errors.js';
 import type { ErrorCode } from './errors.js';
+import type { Finding } from './hal/board-checks.js';
 import type { Board } from './hal/board.js';
+import { judgeMotion, startFallState } from './hal/drivers/fall-detector.js';
+import type { Imu } from './hal/drivers/imu.js';
 import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
+import { CameraReadiness } from './camera-readiness.js';
 import { openCard } from './storage/card.js';
 import type { Card } from './storage/card.js';
 import { retentionStatus } from './storage/retention-status.js';
@@ -24,6 +26,7 @@ import type { DockProgress } from './sync/device/progress.js';
 import { Uploader } from './sync/device/uploader.js';
 import { connectMqtt } from './sync/mqtt-client.js';
 import type { Will } from './sync/ports.js';
+import { CameraIndicator } from './camera-indicator.js';
 
 export interface CameraOptions {
   readonly config: Config;
@@ -55,18 +58,19 @@ export interface CameraStatus {
   readonly recorder: RecorderStatus;
   /** Why the recorder is in its fault, as far as it said so; null when it is in none. */
   readonly fault: CameraFault | null;
+  /** Parts of the board that do not work now. */
+  readonly parts: readonly (CameraFault & { readonly part: string })[];
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
   readonly card: CatalogTotals & { readonly freeBytes: number };
   readonly retention: RetentionStatus;
 }
 
-/** What the wearer feels: `[on, off, on, …]` in milliseconds. Start and stop cannot be confused, a refusal is long. */
-const PULSES = {
-  started: [150, 100, 150],
-  marked: [100],
-  stopped: [600],
-  refused: [100, 80, 100, 80, 100, 80, 600],
-} as const;
+/** A start takes up to 5 s until it buffers; pictures and positions are there by then. */
+const FIRST_CHECK_MS = 8000;
+/** Longest text of a fault in the log; its remedy is in the table of codes. */
+const FAULT_TEXT_MAX = 200;
+/** An encoder may exceed its bit rate for a while: half as much again. */
+const BITRATE_RESERVE = 1.5;
 
 /** A clean end waits this long for the recorder, and again for broker and card. */
 const CLOSE_MS_MAX = 8000;
@@ -78,6 +82,9 @@ export class Camera {
   readonly uploader: Uploader;
   readonly #board: Board;
   readonly #config: Config;
+  readonly #log: Logger;
+  readonly #indicator: CameraIndicator;
+  readonly #readiness: CameraReadiness;
   readonly #cancels: Cancel[] = [];
   #newestFault: CameraFault | null = null;
 
@@ -87,12 +94,17 @@ export class Camera {
     recorder: Recorder,
     uploader: Uploader,
     config: Config,
+    indicator: CameraIndicator,
+    log: Logger,
   ) {
     this.#board = board;
     this.card = card;
     this.recorder = recorder;
     this.uploader = uploader;
     this.#config = config;
+    this.#log = log;
+    this.#indicator = indicator;
+    this.#readiness = new CameraReadiness(board, recorder, card);
     recorder.on({
       faulted: ({ code, detail }) => {
         this.#newestFault = faultOf(code, detail);
@@ -112,6 +124,7 @@ export class Camera {
     listener: CameraListener = {},
   ): Promise<Camera> {
     const { config } = options;
+    checkMemory(board, config);
     const launch = launchLine(board.camera);
     await board.video.check(launch);
     const card = await openCard(
@@ -124,10 +137,11 @@ export class Camera {
         onSealed: () => undefined,
       },
     );
-    const recorder = makeRecorder(board, card, log, config, launch);
+    const indicator = new CameraIndicator(board);
+    const recorder = makeRecorder(board, card, log, config, launch, indicator);
     recorder.on(listener);
     const uploader = await makeUploader(board, card, log, config, listener);
-    return new Camera(board, card, recorder, uploader, config);
+    return new Camera(board, card, recorder, uploader, config, indicator, log);
   }
 
   /** Starts buffering, listens to buttons and dock. Once. */
@@ -140,14 +154,31 @@ export class Camera {
       if (cancel !== undefined) this.#cancels.push(cancel);
     }
     this.recorder.start();
+    this.#watchParts();
     this.#cancels.push(
       dock.watch((isDocked) => {
         if (isDocked) this.uploader.dock();
-        // A failed goodbye is the broker's loss: the session is over either way, and the uploader logs it.
-        else void this.uploader.undock();
+        else {
+          // A failed goodbye is the broker's loss: the session is over either way, and the uploader logs it.
+          void this.uploader.undock();
+          void this.check();
+        }
       }),
     );
     if (dock.isDocked()) this.uploader.dock();
+  }
+
+  /**
+   * Looks at every part that can be looked at while the camera runs; the same looks as `lapel doctor` takes. What it
+   * finds decides about the ready light until the next check: after start-up and at each undocking.
+   */
+  async check(): Promise<readonly Finding[]> {
+    const findings = await this.#readiness.check();
+    this.#indicator.setChecked(findings.every(({ ok }) => ok));
+    for (const { part, ok, detail } of findings) {
+      if (!ok) this.#noteFault('hal/check-failed', `${part}: ${detail}`);
+    }
+    return findings;
   }
 
   async status(): Promise<CameraStatus> {
@@ -158,10 +189,48 @@ export class Camera {
       boot: this.card.boot,
       recorder,
       fault: recorder.mode === 'fault' ? this.#newestFault : null,
+      parts: this.#board.health.faults().map(({ part, fault }) => {
+        return { part, ...faultOf(fault.code, fault.message) };
+      }),
       dock: { isDocked: this.#board.dock.isDocked(), phase: this.uploader.phase },
       card: { ...totals, freeBytes: await this.card.freeBytes() },
       retention: retentionStatus(totals, this.#config.receivers.length),
     };
+  }
+
+  /** What breaks and what works again goes into the log; a fall that the motion sensor feels starts a recording. */
+  #watchParts(): void {
+    const { health, clock, imu } = this.#board;
+    for (const { part, fault } of health.faults()) this.#partChanged(part, fault);
+    this.#cancels.push(
+      health.watch((part, fault) => {
+        this.#partChanged(part, fault);
+      }),
+      ...(imu === undefined
+        ? []
+        : [
+            watchForFalls(imu, () => {
+              // Told two seconds after the strike, which the pre-event still holds.
+              this.recorder.fall(clock.monotonicMs());
+            }),
+          ]),
+      // When the encoder has had the time to start and the satellite receiver to speak.
+      clock.after(FIRST_CHECK_MS, () => void this.check()),
+    );
+  }
+
+  #partChanged(part: string, fault: CameraError | undefined): void {
+    if (fault === undefined) this.#log.info({ part }, 'a part of the board works again');
+    else this.#noteFault(fault.code, `${part}: ${fault.message}`);
+  }
+
+  #noteFault(code: ErrorCode, detail: string): void {
+    this.#log.warn({ code, detail }, 'fault');
+    this.card.journal
+      .record({ type: 'fault', code, detail: detail.slice(0, FAULT_TEXT_MAX) })
+      .catch((error: unknown) => {
+        this.#log.error({ error: messageOf(error) }, 'a fault could not be written into the log');
+      });
   }
 
   /**
@@ -170,6 +239,7 @@ export class Camera {
    */
   async close(): Promise<boolean> {
     for (const cancel of this.#cancels) cancel();
+    this.#indicator.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
     const closed = this.uploader
       .undock()
@@ -178,6 +248,31 @@ export class Camera {
     const isInTime = await Promise.race([closed, this.#board.clock.sleep(CLOSE_MS_MAX)]);
     return isClean && isInTime === true;
   }
+}
+
+/**
+ * A pre-event that does not fit into the memory set aside for it would silently come out shorter. Throws
+ * `board/memory-budget` with both figures.
+ */
+function checkMemory({ file, camera }: Board, { preEventMs }: Config): void {
+  const bytes = camera.bitrateKbps * (1000 / 8) * (preEventMs / 1000) * BITRATE_RESERVE;
+  const { preEventBytesMax } = file.memory;
+  if (bytes <= preEventBytesMax) return;
+  const mib = (value: number): string => (value / 1024 / 1024).toFixed(1);
+  throw new CameraError(
+    'board/memory-budget',
+    `${preEventMs} ms of pre-event at ${camera.bitrateKbps} kbit/s take up to ${mib(bytes)} MiB, the board allows ${mib(preEventBytesMax)} MiB`,
+  );
+}
+
+/** Calls back for each fall in the samples of a motion sensor. */
+function watchForFalls(imu: Imu, onFall: () => void): Cancel {
+  let state = startFallState;
+  return imu.watch((sample) => {
+    const judged = judgeMotion(state, sample);
+    state = judged.state;
+    if (judged.event?.kind === 'fall') onFall();
+  });
 }
 
 /** A fault of the recorder as commands tell it. */
@@ -192,6 +287,7 @@ function makeRecorder(
   log: Logger,
   config: Config,
   launch: string,
+  indicator: CameraIndicator,
 ): Recorder {
   const { preEventBytesMax } = board.file.memory;
   return new Recorder(
@@ -200,7 +296,7 @@ function makeRecorder(
       video: board.video,
       sink: card.recordings,
       journal: card.journal,
-      indicator: indicatorOf(board),
+      indicator,
       log: log.child({ part: 'capture' }),
     },
     {
@@ -243,18 +339,4 @@ async function makeUploader(
     onProgress: (progress) => listener.onProgress?.(progress),
     onPhase: (phase) => listener.onPhase?.(phase),
   });
-}
-
-/** The lights and the motor of the board, in the language of the indicator table. */
-function indicatorOf({ lights, vibration }: Board): Indicator {
-  return {
-    show: (mode, isDurable) => {
-      const shown = lightsFor(mode, isDurable);
-      lights.show('record', shown.record);
-      lights.show('status', shown.status);
-      if (lights.has('fault')) lights.show('fault', shown.fault);
-      else if (shown.fault !== 'off') lights.show('status', shown.fault);
-    },
-    signal: (kind) => vibration?.play(PULSES[kind]),
-  };
 }

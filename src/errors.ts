@@ -24,6 +24,10 @@ const table = {
     'failed-precondition',
     'Set its status to disabled, or use a build that has the driver.',
   ],
+  'board/memory-budget': [
+    'failed-precondition',
+    'Lower preEventMs or the bit rate, or raise memory.preEventBytesMax where the board has the memory.',
+  ],
   'config/invalid': [
     'invalid-argument',
     'Correct the setting; the table in README.md lists every key and its bounds.',
@@ -65,6 +69,22 @@ const table = {
   ],
   'hal/no-acknowledge': ['unavailable', 'Check the wiring and the address in the board file.'],
   'hal/bus': ['unavailable', 'Check the wiring of the bus.'],
+  'hal/check-failed': ['unavailable', 'Run lapel doctor, which looks at every part.'],
+  'hal/no-answer': ['unavailable', 'The part hangs; check its wiring and restart the camera.'],
+  'hal/no-effect': ['failed-precondition', 'Check the wire and its polarity in the board file.'],
+  'hal/low-battery': ['resource-exhausted', 'Charge the camera in its dock.'],
+  'hal/clock-unset': [
+    'failed-precondition',
+    'Give the camera network time, a clock chip or a satellite receiver; it records all the same.',
+  ],
+  'hal/no-data': [
+    'unavailable',
+    'Check the wiring, the supply and the speed in the board file; the part is tried again by itself.',
+  ],
+  'hal/wrong-device': [
+    'failed-precondition',
+    'Correct compatible or address in the board file, or fit the part that it names.',
+  ],
   'hal/busy': ['failed-precondition', 'Something else uses it; let that finish first.'],
   'hal/not-simulated': ['failed-precondition', 'This part of the board is real; use it by hand.'],
   'capture/malformed-stream': [

@@ -5,6 +5,10 @@ export type WallTimeMs = number & { readonly __unit: 'wall-ms' };
 /** Media time in ticks of 90 kHz (the clock of ISO/IEC 13818-1), counted from the start of a run. */
 export type Pts90k = number & { readonly __unit: 'pts-90k' };
 
+/** `2026-11-24T10:00:00.000Z`: RFC 3339 in UTC. */
+// eslint-disable-next-line no-restricted-globals -- formats a time that it is given, asks none
+export const formatUtc = (ms: WallTimeMs): string => new Date(ms).toISOString();
+
 export const TICKS_PER_SECOND = 90_000;
 export const TICKS_PER_MS = 90;
 

@@ -9,7 +9,7 @@ export interface Lights {
   readonly record: LightPattern;
   /** Green: the pre-event buffer is filling; a press will be recorded. */
   readonly status: LightPattern;
-  /** Amber: something keeps pictures from being recorded. */
+  /** Amber: blinking, something keeps pictures from being recorded; steady, a part of the board does not work. */
   readonly fault: LightPattern;
 }
 
@@ -23,11 +23,26 @@ const FAST: LightPattern = { blinkMs: 250 };
 const DARK: Lights = { record: 'off', status: 'off', fault: 'off' };
 const NOT_DURABLE: Lights = { ...DARK, fault: NORMAL };
 
+/** What the lights depend on beside the mode. */
+export interface LightFacts {
+  /** The last durable write is younger than `DURABLE_MS_MAX`. */
+  readonly isDurable: boolean;
+  /** Every part of the board works and the check of the camera passed. */
+  readonly isReady: boolean;
+}
+
 /**
  * The language of the lights. The record light is lit only while what is recorded becomes durable; a recording that
- * does not is shown as such. `isDurable`: the last durable write is younger than `DURABLE_MS_MAX`.
+ * does not is shown as such. A camera with a broken part goes on as it can: it shows no ready light, and amber beside
+ * whatever else it shows.
  */
-export function lightsFor(mode: RecorderMode, isDurable: boolean): Lights {
+export function lightsFor(mode: RecorderMode, { isDurable, isReady }: LightFacts): Lights {
+  const lights = lightsOf(mode, isDurable);
+  if (isReady || mode === 'idle' || lights.fault !== 'off') return lights;
+  return { ...lights, status: 'off', fault: 'on' };
+}
+
+function lightsOf(mode: RecorderMode, isDurable: boolean): Lights {
   switch (mode) {
     case 'idle':
       return DARK;

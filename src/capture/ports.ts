@@ -101,9 +101,12 @@ export interface RecordingSink {
   openSegment(opening: SegmentOpening): Promise<OpenSegment>;
 }
 
+/** What presses: a button, or the motion sensor that felt a fall. */
+export type PressOrigin = 'record' | 'function' | 'fall';
+
 /** Which edge of which button, when, before anything is decided about it. */
 export interface PressEdge {
-  readonly button: 'record' | 'function';
+  readonly button: PressOrigin;
   readonly isPressed: boolean;
   readonly at: MonotonicMs;
 }

@@ -63,6 +63,7 @@ export class PressDesk<Moment> {
   readonly #buttons: Record<PressEdge['button'], ButtonState> = {
     record: restingButton,
     function: restingButton,
+    fall: restingButton,
   };
   readonly #edges = new Map<number, KnownEdge<Moment>>();
   #work: Promise<void> = Promise.resolve();
@@ -194,7 +195,7 @@ export class PressDesk<Moment> {
   async #passTime(): Promise<void> {
     await this.#clock.nextTurn();
     const now = this.#clock.monotonicMs();
-    for (const button of ['record', 'function'] as const) {
+    for (const button of ['record', 'function', 'fall'] as const) {
       await this.#apply(button, passTime(this.#buttons[button], now, this.#timing));
     }
   }

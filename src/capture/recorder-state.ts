@@ -27,6 +27,8 @@ export type RecorderEvent =
   | { readonly type: 'press'; readonly press: number; readonly hasFootage: boolean }
   /** It came up before it was a hold, or became a hold. */
   | { readonly type: 'tap' | 'hold'; readonly press: number }
+  /** A fall was felt: it starts what a press starts and marks what runs, and stops nothing. */
+  | { readonly type: 'fall'; readonly press: number; readonly hasFootage: boolean }
   /** The function button went down. */
   | { readonly type: 'functionPress'; readonly press: number }
   /** The answer of the storage to `begin`. */
@@ -70,7 +72,7 @@ export function modeOf({ activity, video, storage, isClosed }: RecorderState): R
 }
 
 /**
- * Decides. Every press of the record button and of the function button gets one `decide`, at once or, for a press
+ * Decides. Every press of the record button, of the function button and of a fall gets one `decide`, at once or, for a press
  * during a recording, with its `tap` or `hold`. The press that began a recording is decided at once, so its hold can
  * not end it. `hasPostEvent` says whether a recording goes on for a while after its stop.
  */
@@ -95,6 +97,10 @@ function decide(state: RecorderState, event: RecorderEvent, hasPostEvent: boolea
       return { state: { ...state, video: 'failed' }, effects: [] };
     case 'press':
       return onPress(state, event.press, event.hasFootage);
+    case 'fall':
+      return state.activity === 'recording'
+        ? { state, effects: marked(event.press) }
+        : onPress(state, event.press, event.hasFootage);
     case 'begun':
       return {
         state: { ...state, activity: 'recording', storage: 'ok' },
@@ -235,7 +241,7 @@ function reasonOf(event: RecorderEvent): string {
     case 'storageFailed':
       return event.code;
     case 'begun':
-      return 'press';
+      return 'start';
     case 'postEventOver':
       return 'post-event over';
     case 'storageOk':

@@ -27,6 +27,8 @@ import { VideoFeed, type VideoFeedEvents } from './video-feed.js';
 const BEGIN_MS_MAX = 5000;
 /** The encoder is asked to end for this long when the camera closes; a looped source may not hear it in time. */
 const FEED_STOP_MS = 1500;
+/** The release that belongs to a fall comes after this; longer than any debounce interval (100 ms). */
+const FALL_PRESS_MS = 150;
 /** How often the lights are compared with the age of the last durable write. */
 const SHOW_PERIOD_MS = 250;
 
@@ -98,6 +100,14 @@ export class Recorder {
   /** An edge of a button, in the turn in which it came. */
   edge(edge: PressEdge): void {
     this.#desk.edge(edge);
+  }
+
+  /** The motion sensor felt a fall. It goes into the log as a press of a button of its own. */
+  fall(at: MonotonicMs): void {
+    this.edge({ button: 'fall', isPressed: true, at });
+    this.#clock.after(FALL_PRESS_MS, () => {
+      this.edge({ button: 'fall', isPressed: false, at: this.#clock.monotonicMs() });
+    });
   }
 
   /** There is room again, or the card is back: ends the fault that the storage made. */
@@ -244,9 +254,9 @@ export class Recorder {
       if (type === 'press') this.#dispatch({ type: 'functionPress', press });
     } else if (type === 'press') {
       const hasFootage = !this.#buffer.isEmpty || this.#feed.openGop !== undefined;
-      this.#dispatch({ type, press, hasFootage });
+      this.#dispatch({ type: button === 'fall' ? 'fall' : type, press, hasFootage });
       await this.#beginning;
-    } else this.#dispatch({ type, press });
+    } else if (button === 'record') this.#dispatch({ type, press });
   }
 
   #dispatch(event: RecorderEvent): void {

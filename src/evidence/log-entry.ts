@@ -35,12 +35,12 @@ const schema = z.discriminatedUnion('type', [
   /** The session key of this boot; `cert` is the digest of its certificate's payload. */
   entry('session-key', { key: keyId, spki: z.string().max(80), cert: digest }),
   /**
-   * An edge of a button. Written twice under the same `edge` number: before anything is decided, with null, and again
+   * An edge of a button, or of what presses in its place: `fall` is the motion sensor. Written twice under the same `edge` number: before anything is decided, with null, and again
    * with the outcome and how long it took.
    */
   entry('press', {
     edge: count,
-    button: z.enum(['record', 'function']),
+    button: z.enum(['record', 'function', 'fall']),
     pressed: z.boolean(),
     /** Monotonic milliseconds of the edge itself. */
     at: count,

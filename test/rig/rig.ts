@@ -3,13 +3,7 @@ import type { LineSpec } from '../../src/hal/ports/gpio.js';
 
 /** What the lines of the rig are for; the boards that are tested on it say the same. */
 export type Role =
-  | 'record'
-  | 'function'
-  | 'dock'
-  | 'ledRecord'
-  | 'ledStatus'
-  | 'ledFault'
-  | 'vibration';
+  'record' | 'function' | 'dock' | 'ledRecord' | 'ledStatus' | 'ledFault' | 'vibration';
 
 /** The chip, as it is called on a Raspberry Pi up to the 3, and its lines, named GPIO0 to GPIO53. */
 export const RIG_CHIP = 'pinctrl-bcm2835';

@@ -7,7 +7,10 @@ export const PULSE_MS_MAX = 2_000;
 /** Most pulses and pauses of one pattern; nobody counts more than 8 pulses. */
 export const PULSES_MAX = 16;
 
-/** A vibration motor on an output line. It stands still at the start. */
+/**
+ * A vibration motor on an output line, or a buzzer that sounds while its line is active: both take pulses, and neither
+ * makes a tune, which a line of this speed cannot. It stands still at the start.
+ */
 export class Vibration {
   readonly #writer: LevelWriter;
   readonly #clock: Clock;

@@ -4,11 +4,17 @@ import type { LineSpec } from '../ports/gpio.js';
 import type { PowerReading } from '../ports/power.js';
 import type { FaultyVideo } from './faulty-video.js';
 import type { SimDock } from './sim-dock.js';
+import type { SimGnss } from './sim-gnss.js';
 import type { SimGpio } from './sim-gpio.js';
+import type { SimImu } from './sim-imu.js';
 import type { SimPower } from './sim-power.js';
 import type { SimWallClock } from './sim-wall-clock.js';
 
 export type ButtonRole = 'record' | 'function';
+/** What can happen to the motion sensor. */
+export type ImuAct = 'fall' | 'unplug' | 'plug';
+/** What can happen to the satellite receiver. */
+export type GnssAct = 'fix' | 'nofix' | 'unplug' | 'plug';
 
 /** The simulated parts of a board and what its lines are for. A part that is real is left out. */
 export interface SimParts {
@@ -17,6 +23,8 @@ export interface SimParts {
   readonly dock?: SimDock | undefined;
   readonly power?: SimPower | undefined;
   readonly camera?: FaultyVideo | undefined;
+  readonly imu?: SimImu | undefined;
+  readonly gnss?: SimGnss | undefined;
   readonly buttons: Readonly<Partial<Record<ButtonRole, LineSpec | undefined>>>;
   /** Lights and the vibration motor, by role. */
   readonly outputs: Readonly<Record<string, LineSpec | undefined>>;
@@ -88,6 +96,20 @@ export class SimBoard {
     if (!isDone) throw new CameraError('capture/no-video', 'the camera is not running');
   }
 
+  moveImu(act: ImuAct): void {
+    const imu = simulated('the motion sensor', this.#parts.imu);
+    if (act === 'fall') imu.fall();
+    else if (act === 'plug') imu.plug();
+    else imu.unplug();
+  }
+
+  setGnss(act: GnssAct): void {
+    const gnss = simulated('the satellite receiver', this.#parts.gnss);
+    if (act === 'plug') gnss.plug();
+    else if (act === 'unplug') gnss.unplug();
+    else gnss.setFix(act === 'fix');
+  }
+
   jumpWall(ms: number): void {
     this.#parts.clock.jumpWall(ms);
   }
@@ -106,6 +128,7 @@ export class SimBoard {
 
   close(): void {
     for (const output of this.#outputs.values()) output.close();
+    this.#parts.gnss?.close();
   }
 
   #button(role: ButtonRole): { readonly gpio: SimGpio; readonly spec: LineSpec } {

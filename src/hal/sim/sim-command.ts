@@ -1,5 +1,5 @@
 import { CameraError } from '../../errors.js';
-import type { ButtonRole } from './sim-board.js';
+import type { ButtonRole, GnssAct, ImuAct } from './sim-board.js';
 
 /** What a person does to a simulated board. */
 export type SimCommand =
@@ -8,6 +8,8 @@ export type SimCommand =
   | { readonly verb: 'dock' | 'undock' | 'state' }
   | { readonly verb: 'battery'; readonly percent: number }
   | { readonly verb: 'camera'; readonly fault: 'kill' | 'stall' }
+  | { readonly verb: 'imu'; readonly act: ImuAct }
+  | { readonly verb: 'gnss'; readonly act: GnssAct }
   | { readonly verb: 'clock'; readonly shiftMs: number };
 
 type Verb = SimCommand['verb'];
@@ -24,6 +26,8 @@ const usages: Readonly<Record<Verb, string>> = {
   undock: 'undock',
   battery: 'battery 0..100',
   camera: 'camera kill|stall',
+  imu: 'imu fall|unplug|plug',
+  gnss: 'gnss fix|nofix|unplug|plug',
   clock: 'clock +1d|-2h',
   state: 'state',
 };
@@ -77,6 +81,10 @@ function parseVerb(verb: Verb, words: readonly string[]): SimCommand | undefined
       return count === 1 && (first === 'kill' || first === 'stall')
         ? { verb, fault: first }
         : undefined;
+    case 'imu':
+      return count === 1 && isImuAct(first) ? { verb, act: first } : undefined;
+    case 'gnss':
+      return count === 1 && isGnssAct(first) ? { verb, act: first } : undefined;
     case 'clock': {
       const shiftMs = count === 1 ? parseShift(first) : undefined;
       return shiftMs === undefined ? undefined : { verb, shiftMs };
@@ -85,6 +93,12 @@ function parseVerb(verb: Verb, words: readonly string[]): SimCommand | undefined
 }
 
 const isButton = (word: string): word is ButtonRole => word === 'record' || word === 'function';
+
+const isImuAct = (word: string): word is ImuAct =>
+  word === 'fall' || word === 'unplug' || word === 'plug';
+
+const isGnssAct = (word: string): word is GnssAct =>
+  word === 'fix' || word === 'nofix' || word === 'unplug' || word === 'plug';
 
 function parseDuration(word: string): number | undefined {
   const [, digits, unit = ''] = DURATION.exec(word) ?? [];

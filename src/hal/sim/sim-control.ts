@@ -1,9 +1,22 @@
 import type { Clock } from '../../clock.js';
-import type { ButtonRole, SimBoard, SimBoardState } from './sim-board.js';
+import type { ButtonRole, GnssAct, ImuAct, SimBoard, SimBoardState } from './sim-board.js';
 import { parseSimCommand } from './sim-command.js';
 
 /** How long `press` holds the button down: a short, sure press of a gloved finger. */
 export const PRESS_MS = 100;
+
+const imuDone: Readonly<Record<ImuAct, string>> = {
+  fall: 'the wearer falls',
+  unplug: 'motion sensor unplugged',
+  plug: 'motion sensor plugged in',
+};
+
+const gnssDone: Readonly<Record<GnssAct, string>> = {
+  fix: 'the receiver has a fix',
+  nofix: 'the receiver has no fix',
+  unplug: 'receiver unplugged',
+  plug: 'receiver plugged in',
+};
 
 /** What a command gives back: the state of the board, or one line that says what was done. */
 export type SimReply = { readonly state: SimBoardState } | { readonly done: string };
@@ -39,6 +52,12 @@ export class SimControl {
       case 'camera':
         this.#board.breakCamera(command.fault);
         return { done: command.fault === 'kill' ? 'camera killed' : 'camera stalled' };
+      case 'imu':
+        this.#board.moveImu(command.act);
+        return { done: imuDone[command.act] };
+      case 'gnss':
+        this.#board.setGnss(command.act);
+        return { done: gnssDone[command.act] };
       case 'clock':
         this.#board.jumpWall(command.shiftMs);
         return { done: `wall clock shifted by ${command.shiftMs / 1000} s` };

@@ -15,6 +15,7 @@ const ADDRESS_MAX = 0x77;
 export class SimI2c implements I2cPort {
   readonly #chips = new Map<number, Buffer>();
   readonly #writeHooks = new Map<number, (register: number, value: number) => void>();
+  readonly #readHooks = new Map<number, (register: number, length: number) => void>();
   #isBroken = false;
   #isClosed = false;
 
@@ -23,6 +24,7 @@ export class SimI2c implements I2cPort {
       throw new RangeError(`Expected a length of 1 to ${I2C_BLOCK_BYTES_MAX}, got ${length}`);
     }
     const chip = await this.#select(address, register);
+    this.#readHooks.get(address)?.(register, length);
     return Buffer.from(
       Array.from({ length }, (_, index) => chip[(register + index) % REGISTERS] ?? 0),
     );
@@ -70,6 +72,11 @@ export class SimI2c implements I2cPort {
   /** Lets a chip react to a write: clear a reset bit, fill a FIFO. One hook an address. */
   onWrite(address: number, hook: (register: number, value: number) => void): void {
     this.#writeHooks.set(address, hook);
+  }
+
+  /** Lets a chip measure when it is read, before its registers are taken. One hook an address. */
+  onRead(address: number, hook: (register: number, length: number) => void): void {
+    this.#readHooks.set(address, hook);
   }
 
   /** Shorts the bus, or mends it: no chip can be reached. */

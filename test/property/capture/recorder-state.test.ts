@@ -9,6 +9,7 @@ import {
 
 type Kind =
   | 'press'
+  | 'fall'
   | 'tap'
   | 'hold'
   | 'functionPress'
@@ -24,6 +25,7 @@ type Kind =
 
 const kinds: readonly Kind[] = [
   'press',
+  'fall',
   'tap',
   'hold',
   'functionPress',
@@ -80,6 +82,7 @@ test('whatever happens, every press is decided once and a recording begun is sto
             open = next();
             feed({ type: 'press', press: open, hasFootage: coins.next().value === true });
           } else if (kind === 'tap' || kind === 'hold') release(kind);
+          else if (kind === 'fall') feed({ type: kind, press: next(), hasFootage: true });
           else if (kind === 'functionPress') feed({ type: kind, press: next() });
           else if (kind === 'videoLost' || kind === 'videoFailed') feed({ type: kind, cause: '' });
           else if (kind === 'storageFailed') feed({ type: kind, code: 'storage/io', detail: '' });

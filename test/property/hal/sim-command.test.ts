@@ -4,7 +4,20 @@ import { HOLD_MS_MAX, parseSimCommand } from '../../../src/hal/sim/sim-command.j
 import { hasErrorCode } from '../../../src/errors.js';
 
 const word = fc.oneof(
-  fc.constantFrom('press', 'hold', 'dock', 'battery', 'camera', 'clock', 'state', 'record', 'kill'),
+  fc.constantFrom(
+    'press',
+    'hold',
+    'dock',
+    'battery',
+    'camera',
+    'clock',
+    'imu',
+    'gnss',
+    'state',
+    'record',
+    'kill',
+    'fall',
+  ),
   fc.stringMatching(/^[+-]?\d{0,14}(ms|s|m|h|d)?$/),
   fc.string(),
 );

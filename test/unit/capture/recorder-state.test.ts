@@ -58,7 +58,7 @@ test('a press while buffering starts a recording once the storage gives a number
   t.deepEqual(run([up, press(1), begun(1)]).said, [
     ['mode buffering: pictures'],
     ['begin 1'],
-    ['1 started', 'feel started', 'mode recording: press'],
+    ['1 started', 'feel started', 'mode recording: start'],
   ]);
 });
 
@@ -79,6 +79,28 @@ test('a short press while recording marks, a held one stops', (t) => {
     [],
     ['3 stopped', 'feel stopped', 'stop', 'mode buffering: hold'],
   ]);
+});
+
+test('a fall starts what a press starts, and while recording it marks at once and stops nothing', (t) => {
+  const fall = (number: number, hasFootage = true): RecorderEvent => ({
+    type: 'fall',
+    press: number,
+    hasFootage,
+  });
+  t.deepEqual(run([up, fall(1), begun(1), fall(2), hold(2)]).said, [
+    ['mode buffering: pictures'],
+    ['begin 1'],
+    ['1 started', 'feel started', 'mode recording: start'],
+    ['mark 2', '2 mark', 'feel marked'],
+    [],
+  ]);
+  t.deepEqual(run([press(3), hold(3), fall(4)], { from: recording, hasPostEvent: true }).said[2], [
+    'cancelPostEvent',
+    '4 started',
+    'feel started',
+    'mode recording: fall',
+  ]);
+  t.deepEqual(run([failed, fall(1, false)]).said[1], ['1 refused-no-video', 'feel refused']);
 });
 
 test('with a post-event the recording goes on after the stop until it is over', (t) => {
@@ -129,7 +151,7 @@ test('after a storage fault the next press tries again', (t) => {
   t.deepEqual(said, [
     ['cancelPostEvent', 'abandon', 'feel refused', 'fault storage/io', 'mode fault: storage/io'],
     ['begin 3'],
-    ['3 started', 'feel started', 'mode recording: press'],
+    ['3 started', 'feel started', 'mode recording: start'],
   ]);
 });
 

@@ -45,6 +45,26 @@ test('segments rotate, start at 0, join exactly, and only the last says so', asy
   }
 });
 
+test('a fall records with its pre-event and is in the log like a press', async (t) => {
+  const rig = await new RecorderRig().start(20_450);
+  rig.recorder.fall(rig.clock.monotonicMs());
+  await rig.wait(1000);
+  rig.recorder.fall(rig.clock.monotonicMs());
+  await rig.wait(1000);
+  t.is(rig.framesOf(1)[0], 301);
+  t.deepEqual(rig.journal.lines.slice(1), [
+    'edge 1 fall down',
+    'decided 1 started',
+    'mode recording: start',
+    'edge 2 fall up',
+    'decided 2 released',
+    'edge 3 fall down',
+    'decided 3 mark',
+    'edge 4 fall up',
+    'decided 4 released',
+  ]);
+});
+
 test('a press is in the log before anything is decided, and every edge gets one outcome', async (t) => {
   const rig = await new RecorderRig().start(15_000);
   await rig.press();
@@ -57,7 +77,7 @@ test('a press is in the log before anything is decided, and every edge gets one 
     'mode buffering: pictures',
     'edge 1 record down',
     'decided 1 started',
-    'mode recording: press',
+    'mode recording: start',
     'edge 2 record up',
     'decided 2 released',
     'edge 3 record down',

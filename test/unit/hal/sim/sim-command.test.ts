@@ -15,6 +15,13 @@ const commands: readonly [words: string, command: SimCommand][] = [
   ['battery 0', { verb: 'battery', percent: 0 }],
   ['camera kill', { verb: 'camera', fault: 'kill' }],
   ['camera stall', { verb: 'camera', fault: 'stall' }],
+  ['imu fall', { verb: 'imu', act: 'fall' }],
+  ['imu unplug', { verb: 'imu', act: 'unplug' }],
+  ['imu plug', { verb: 'imu', act: 'plug' }],
+  ['gnss fix', { verb: 'gnss', act: 'fix' }],
+  ['gnss nofix', { verb: 'gnss', act: 'nofix' }],
+  ['gnss unplug', { verb: 'gnss', act: 'unplug' }],
+  ['gnss plug', { verb: 'gnss', act: 'plug' }],
   ['clock +1d', { verb: 'clock', shiftMs: 86_400_000 }],
   ['clock -2h', { verb: 'clock', shiftMs: -7_200_000 }],
   ['clock +5m', { verb: 'clock', shiftMs: 300_000 }],
@@ -39,6 +46,10 @@ const refusals: readonly [words: string, message: RegExp][] = [
   ['battery -1', /^expected: battery/],
   ['battery nine', /^expected: battery/],
   ['camera explode', /^expected: camera kill\|stall$/],
+  ['imu', /^expected: imu fall\|unplug\|plug$/],
+  ['imu fall down', /^expected: imu/],
+  ['imu fix', /^expected: imu/],
+  ['gnss fall', /^expected: gnss fix\|nofix\|unplug\|plug$/],
   ['clock 1d', /^expected: clock \+1d\|-2h$/],
   ['clock +0s', /^expected: clock/],
   ['clock +999999d', /^expected: clock/],
@@ -50,12 +61,12 @@ for (const [words, message] of refusals) {
   });
 }
 
-for (const words of [[], ['imu', 'fall'], ['constructor'], ['']]) {
+for (const words of [[], ['motor', 'on'], ['constructor'], ['']]) {
   test(`lists all verbs for ${JSON.stringify(words)}`, (t) => {
     t.throws(() => parseSimCommand(words), {
       code: 'cli/usage',
       message:
-        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, clock +1d|-2h, state',
+        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|unplug|plug, gnss fix|nofix|unplug|plug, clock +1d|-2h, state',
     });
   });
 }

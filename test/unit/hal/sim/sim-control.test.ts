@@ -7,8 +7,12 @@ import type { SimBoardState, SimParts } from '../../../../src/hal/sim/sim-board.
 import { SimClock } from '../../../../src/hal/sim/sim-clock.js';
 import { PRESS_MS, SimControl } from '../../../../src/hal/sim/sim-control.js';
 import { SimDock } from '../../../../src/hal/sim/sim-dock.js';
+import { SimGnss } from '../../../../src/hal/sim/sim-gnss.js';
 import { SimGpio } from '../../../../src/hal/sim/sim-gpio.js';
+import { SimI2c } from '../../../../src/hal/sim/sim-i2c.js';
+import { SimImu } from '../../../../src/hal/sim/sim-imu.js';
 import { SimPower } from '../../../../src/hal/sim/sim-power.js';
+import { SimSerial } from '../../../../src/hal/sim/sim-serial.js';
 import { SimWallClock } from '../../../../src/hal/sim/sim-wall-clock.js';
 
 const line = (number: number, activeLow = false): LineSpec => ({
@@ -34,12 +38,18 @@ function bench(parts: Partial<SimParts> = {}) {
       },
     }),
   });
+  const i2c = new SimI2c();
+  const serial = new SimSerial();
+  const imu = new SimImu(i2c, { compatible: 'invensense,mpu6050', address: 0x68 }, clock);
+  const gnss = new SimGnss(serial, 'gnss', clock);
   const board = new SimBoard({
     clock: wallClock,
     gpio,
     dock,
     power,
     camera,
+    imu,
+    gnss,
     buttons: { record: line(0, true), function: line(1) },
     outputs: { record: line(2), status: line(3, true), vibration: undefined },
     ...parts,
@@ -51,7 +61,7 @@ function bench(parts: Partial<SimParts> = {}) {
     if (!('state' in reply)) throw new Error('no state');
     return reply.state;
   };
-  return { clock, wallClock, gpio, dock, power, camera, ends, run, state };
+  return { clock, wallClock, gpio, dock, power, camera, i2c, serial, imu, gnss, ends, run, state };
 }
 
 test('a press is a button down for 100 ms, told when it is up again', async (t) => {
@@ -128,6 +138,29 @@ test('the camera fails only while it runs', async (t) => {
   t.deepEqual(ends, ['killed']);
 });
 
+test('the motion sensor leaves the bus and comes back', async (t) => {
+  const { i2c, imu, run } = bench();
+  t.deepEqual(await run('imu unplug'), { done: 'motion sensor unplugged' });
+  await t.throwsAsync(i2c.readBlock(0x68, 0x75, 1), { code: 'hal/no-acknowledge' });
+  t.false(imu.isPlugged);
+  t.deepEqual(await run('imu plug'), { done: 'motion sensor plugged in' });
+  t.deepEqual(await i2c.readBlock(0x68, 0x75, 1), Buffer.from([0x68]));
+  t.deepEqual(await run('imu fall'), { done: 'the wearer falls' });
+});
+
+test('the receiver loses its fix and its line, and gets them back', async (t) => {
+  const { serial, gnss, run } = bench();
+  t.deepEqual(await run('gnss nofix'), { done: 'the receiver has no fix' });
+  t.false(gnss.hasFix);
+  t.deepEqual(await run('gnss fix'), { done: 'the receiver has a fix' });
+  t.true(gnss.hasFix);
+  const events = { bytes: () => undefined, closed: () => undefined };
+  t.deepEqual(await run('gnss unplug'), { done: 'receiver unplugged' });
+  await t.throwsAsync(serial.open('gnss', 9600, events), { code: 'hal/disconnected' });
+  t.deepEqual(await run('gnss plug'), { done: 'receiver plugged in' });
+  await t.notThrowsAsync(serial.open('gnss', 9600, events));
+});
+
 test('the wall clock jumps, monotonic time does not', async (t) => {
   const { wallClock, run } = bench();
   const before = wallClock.wallTime().ms;
@@ -175,8 +208,17 @@ test('a part that is real is not played with', async (t) => {
     dock: undefined,
     power: undefined,
     camera: undefined,
+    imu: undefined,
+    gnss: undefined,
   });
-  for (const words of ['press record', 'dock', 'battery 9', 'camera kill']) {
+  for (const words of [
+    'press record',
+    'dock',
+    'battery 9',
+    'camera kill',
+    'imu fall',
+    'gnss nofix',
+  ]) {
     await t.throwsAsync(run(words), { code: 'hal/not-simulated' });
   }
   t.deepEqual(await state(), {
@@ -195,5 +237,5 @@ test('a button that the board has not is disconnected', async (t) => {
 
 test('words that are no command change nothing', async (t) => {
   const { run } = bench();
-  await t.throwsAsync(run('imu fall'), { code: 'cli/usage', message: /^expected one of: press/ });
+  await t.throwsAsync(run('motor on'), { code: 'cli/usage', message: /^expected one of: press/ });
 });
