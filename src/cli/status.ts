@@ -65,8 +65,9 @@ function printRunning(
   say(output, `pre-event buffer: ${buffered}, ${formatBytes(recorder.bufferedBytes)}`);
   say(output, `pictures: ${recorder.frames}, lives of the encoder: ${recorder.runs}`);
   say(output, `dock: ${dock.isDocked ? 'in' : 'out'}, ${dock.phase}`);
-  if (position)
+  if (position) {
     say(output, `position: ${position.latitude.toFixed(5)} ${position.longitude.toFixed(5)}`);
+  }
   printCard(output, card);
 }
 

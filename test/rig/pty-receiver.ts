@@ -57,10 +57,11 @@ export class PtyReceiver {
   write(bytes: string | Buffer): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socat === undefined) resolve();
-      else
+      else {
         this.#socat.stdin.write(bytes, () => {
           resolve();
         });
+      }
     });
   }
 

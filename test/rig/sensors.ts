@@ -100,8 +100,8 @@ export function sentences(now: Date): string {
 }
 
 const checksum = (body: string): string =>
-  [...body]
-    .reduce((sum, character) => sum ^ character.charCodeAt(0), 0)
+  Buffer.from(body, 'ascii')
+    .reduce((sum, byte) => sum ^ byte, 0)
     .toString(16)
     .toUpperCase()
     .padStart(2, '0');
