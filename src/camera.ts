@@ -11,6 +11,8 @@ import { CameraError, messageOf } from './errors.js';
 import type { ErrorCode } from './errors.js';
 import type { Finding } from './hal/board-checks.js';
 import type { Board } from './hal/board.js';
+import { judgeMotion, startFallState } from './hal/drivers/fall-detector.js';
+import type { Imu } from './hal/drivers/imu.js';
 import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
 import { CameraReadiness } from './camera-readiness.js';
@@ -58,6 +60,8 @@ export interface CameraStatus {
   readonly fault: CameraFault | null;
   /** Parts of the board that do not work now. */
   readonly parts: readonly (CameraFault & { readonly part: string })[];
+  /** Where the camera is, in degrees (WGS 84); null without a fix younger than two seconds. */
+  readonly position: { readonly latitude: number; readonly longitude: number } | null;
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
   readonly card: CatalogTotals & { readonly freeBytes: number };
   readonly retention: RetentionStatus;
@@ -187,6 +191,7 @@ export class Camera {
       boot: this.card.boot,
       recorder,
       fault: recorder.mode === 'fault' ? this.#newestFault : null,
+      position: positionOf(this.#board),
       parts: this.#board.health.faults().map(({ part, fault }) => {
         return { part, ...faultOf(fault.code, fault.message) };
       }),
@@ -198,12 +203,20 @@ export class Camera {
 
   /** What breaks and what works again goes into the log; a fall that the motion sensor feels starts a recording. */
   #watchParts(): void {
-    const { health, clock } = this.#board;
+    const { health, clock, imu } = this.#board;
     for (const { part, fault } of health.faults()) this.#partChanged(part, fault);
     this.#cancels.push(
       health.watch((part, fault) => {
         this.#partChanged(part, fault);
       }),
+      ...(imu === undefined
+        ? []
+        : [
+            watchForFalls(imu, () => {
+              // Told two seconds after the strike, which the pre-event still holds.
+              this.recorder.fall(clock.monotonicMs());
+            }),
+          ]),
       // When the encoder has had the time to start and the satellite receiver to speak.
       clock.after(FIRST_CHECK_MS, () => void this.check()),
     );
@@ -253,6 +266,21 @@ function checkMemory({ file, camera }: Board, { preEventMs }: Config): void {
     'board/memory-budget',
     `${preEventMs} ms of pre-event at ${camera.bitrateKbps} kbit/s take up to ${mib(bytes)} MiB, the board allows ${mib(preEventBytesMax)} MiB`,
   );
+}
+
+function positionOf({ gnss }: Board): CameraStatus['position'] {
+  const fix = gnss?.fix();
+  return fix ? { latitude: fix.latitude, longitude: fix.longitude } : null;
+}
+
+/** Calls back for each fall in the samples of a motion sensor. */
+function watchForFalls(imu: Imu, onFall: () => void): Cancel {
+  let state = startFallState;
+  return imu.watch((sample) => {
+    const judged = judgeMotion(state, sample);
+    state = judged.state;
+    if (judged.event?.kind === 'fall') onFall();
+  });
 }
 
 /** A fault of the recorder as commands tell it. */

@@ -76,6 +76,7 @@ const table = {
   'hal/clock-unset': [
     'failed-precondition',
     'Give the camera network time, a clock chip or a satellite receiver; it records all the same.',
+  ],
   'hal/no-data': [
     'unavailable',
     'Check the wiring, the supply and the speed in the board file; the part is tried again by itself.',

@@ -2,6 +2,8 @@ import type { Clock } from '../clock.js';
 import { CameraError, messageOf } from '../errors.js';
 import { formatUtc } from '../units.js';
 import type { Board, LightRole } from './board.js';
+import type { Gnss } from './drivers/gnss.js';
+import type { Imu } from './drivers/imu.js';
 import type { GpioPort, LineSpec } from './ports/gpio.js';
 
 /** One part of a board, and a look at it on the real thing. */
@@ -25,6 +27,12 @@ export interface Finding {
 const LOOK_MS_MAX = 15_000;
 /** How long each light is shown to the person who looks. */
 const SHOWN_MS = 250;
+/** Offset of ±80 mg at worst (MPU-6050 data sheet PS-MPU-6000A 6.2, ±50 mg on X and Y, ±80 mg on Z) and some slope. */
+const GRAVITY_TOLERANCE_G = 0.15;
+/** Ten times what these chips have at rest (400 µg/√Hz over 44 Hz is 3 mg): a hand or a loose mount. */
+const NOISE_G_MAX = 0.05;
+/** Receivers speak once a second; two sentences at least come in this time. */
+const NMEA_MS = 2500;
 /** An undocked camera below this does not last until the next charge. */
 const CHARGE_PERCENT_MIN = 10;
 
@@ -53,7 +61,7 @@ export async function examine(
 
 /** A look at every part of an open board but its camera, in the order in which a person would. */
 export function boardChecks(board: Board): readonly BoardCheck[] {
-  const { file, buttons } = board;
+  const { file, buttons, imu, gnss } = board;
   const quiet = (part: string, look: () => Promise<string>): BoardCheck => ({
     part,
     isQuiet: true,
@@ -71,6 +79,8 @@ export function boardChecks(board: Board): readonly BoardCheck[] {
       .filter((role) => board.lights.has(role))
       .map((role) => loud(`leds.${role}`, () => lookAtLight(board, role))),
     ...(file.vibration ? [loud('vibration', () => lookAtMotor(board))] : []),
+    ...(imu ? [loud('imu', () => lookAtImu(imu))] : []),
+    ...(gnss ? [quiet('gnss', () => lookAtGnss(board, gnss))] : []),
     quiet('dock', () => lookAtDock(board)),
     ...(board.power ? [quiet('power', () => lookAtBattery(board))] : []),
     quiet('clock', () => Promise.resolve(lookAtClock(board.clock))),
@@ -135,6 +145,38 @@ async function lookAtMotor(board: Board): Promise<string> {
   if (readBack) await checkReadBack(board.gpio, 'vibration', readBack, true);
   await clock.sleep(SHOWN_MS);
   return readBack ? 'pulsed, and read back' : 'pulsed; feel whether it did';
+}
+
+async function lookAtImu(imu: Imu): Promise<string> {
+  const { identity, noiseG, gravityG, meanG } = await imu.selfTest();
+  const { x, y, z } = meanG;
+  const vector = [x, y, z].map((value) => value.toFixed(2)).join(' ');
+  const seen = `identity 0x${identity.toString(16)}, gravity ${gravityG.toFixed(3)} g (${vector}), noise ${(noiseG * 1000).toFixed(1)} mg`;
+  if (Math.abs(gravityG - 1) > GRAVITY_TOLERANCE_G) {
+    throw new CameraError(
+      'hal/no-effect',
+      `${seen}: gravity is not 1 g; does the camera lie still?`,
+    );
+  }
+  if (noiseG > NOISE_G_MAX) {
+    throw new CameraError('hal/no-effect', `${seen}: too much noise; does the camera lie still?`);
+  }
+  return seen;
+}
+
+async function lookAtGnss({ clock, health }: Board, gnss: Gnss): Promise<string> {
+  const before = gnss.counts;
+  await clock.sleep(NMEA_MS);
+  const known = health.faults().find(({ part }) => part === 'gnss');
+  if (known) throw known.fault;
+  const { sentences, badChecksum } = gnss.counts;
+  const [good, bad] = [sentences - before.sentences, badChecksum - before.badChecksum];
+  if (good === 0) throw new CameraError('hal/no-data', `no sentence in ${NMEA_MS} ms`);
+  const fix = gnss.fix();
+  const place = fix
+    ? `fix at ${fix.latitude.toFixed(4)} ${fix.longitude.toFixed(4)}`
+    : 'no fix yet';
+  return `${good} sentences in ${NMEA_MS} ms, ${bad} spoiled, ${place}`;
 }
 
 async function lookAtDock(board: Board): Promise<string> {

@@ -1,10 +1,20 @@
 import type { Clock } from '../clock.js';
-import { CameraError, messageOf } from '../errors.js';
-import type { Logger } from '../log.js';
+import { messageOf } from '../errors.js';
+import {
+  I2cBuses,
+  openDock,
+  openGpio,
+  openPower,
+  openSerial,
+  openVideo,
+} from './board-adapters.js';
+import type { AdapterDeps, ClosableDock } from './board-adapters.js';
 import type { BoardFile, CameraSpec } from './board-schema.js';
 import { resolveSource } from './camera-source.js';
 import { Button } from './drivers/button.js';
 import type { ButtonSpec } from './drivers/button.js';
+import { Gnss } from './drivers/gnss.js';
+import { Imu } from './drivers/imu.js';
 import { KeptInput, KeptOutput } from './drivers/kept-lines.js';
 import { StatusLights } from './drivers/status-lights.js';
 import { Vibration } from './drivers/vibration.js';
@@ -12,6 +22,7 @@ import type { DockPort } from './ports/dock.js';
 import type { FileSystem } from './ports/file-system.js';
 import type { GpioPort, LineSpec, OutputLine } from './ports/gpio.js';
 import type { PowerPort } from './ports/power.js';
+import type { SerialPort } from './ports/serial.js';
 import type { VideoSource } from './ports/video.js';
 import { PartsHealth } from './parts-health.js';
 import type { FaultyVideo } from './sim/faulty-video.js';
@@ -21,9 +32,7 @@ import type { SimControl } from './sim/sim-control.js';
 /** The lights that a board may have; only `fault` may be missing. */
 export type LightRole = 'record' | 'status' | 'fault';
 
-export interface BoardDeps {
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface BoardDeps extends AdapterDeps {
   readonly files: Pick<FileSystem, 'exists'>;
   /** Where `${footage}` of a camera source points. */
   readonly footageDirectory: string;
@@ -40,6 +49,10 @@ export interface Board {
   readonly buttons: { readonly record: Button; readonly function: Button | undefined };
   readonly lights: StatusLights<LightRole>;
   readonly vibration: Vibration | undefined;
+  /** Reads 100 times a second by itself; undefined on a board without a motion sensor. */
+  readonly imu: Imu | undefined;
+  /** Undefined on a board without a satellite receiver. */
+  readonly gnss: Gnss | undefined;
   readonly dock: DockPort;
   /** Undefined on a board without a gauge, as one that runs from the mains. */
   readonly power: PowerPort | undefined;
@@ -57,80 +70,77 @@ export interface Board {
   close(): Promise<void>;
 }
 
-type Ports = Pick<Board, 'gpio' | 'dock' | 'power' | 'video'>;
-
-// Adapters load only when a board names them, so that a native package never loads for a board without its hardware.
-
-const openGpio = async ({ gpio }: BoardFile, { clock }: BoardDeps): Promise<GpioPort> => {
-  if (gpio.compatible === 'linux,gpio') throw noDriver('gpio', gpio.compatible);
-  return new (await import('./sim/sim-gpio.js')).SimGpio(clock, gpio.chips);
+type Ports = Pick<Board, 'gpio' | 'power' | 'video'> & {
+  readonly dock: ClosableDock;
+  readonly serial: SerialPort | undefined;
+  readonly buses: I2cBuses;
 };
-
-const openDock = async ({ dock }: BoardFile): Promise<DockPort> => {
-  if (dock.compatible !== 'lapel,sim-dock') throw noDriver('dock', dock.compatible);
-  return new (await import('./sim/sim-dock.js')).SimDock();
-};
-
-const openPower = async ({ power }: BoardFile): Promise<PowerPort | undefined> => {
-  if (power === undefined) return undefined;
-  if (power.compatible !== 'lapel,sim-power') throw noDriver('power', power.compatible);
-  return new (await import('./sim/sim-power.js')).SimPower();
-};
-
-const videoAdapters: Readonly<
-  Record<CameraSpec['compatible'], (file: BoardFile, deps: BoardDeps) => Promise<VideoSource>>
-> = {
-  gstreamer: async () => new (await import('./linux/gstreamer.js')).GStreamerSource(),
-  'lapel,sim-video': async ({ camera }, { clock }) =>
-    new (await import('./sim/sim-video.js')).SimVideo(clock, camera),
-};
-
-const noDriver = (part: string, compatible: string): CameraError =>
-  new CameraError('board/no-driver', `${part}: this build has no driver for ${compatible}`);
 
 /**
- * Opens every part of a board. Rejects with `board/no-driver` for a part in use that this build cannot drive,
- * `hal/no-footage` when the camera source needs footage that is not there, else as the part concerned does; what was
- * opened until then is closed again.
+ * Opens every part of a board. Rejects with `hal/no-footage` when the camera source needs footage that is not there. A
+ * part that is not there is no reason not to open: it is in `health`, and is tried again for as long as the board is
+ * open.
  */
 export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board> {
-  checkDrivers(file);
   const source = await resolveSource(file.camera.source, deps.footageDirectory, deps.files);
-  const camera = { ...file.camera, source };
+  const health = new PartsHealth();
+  const gpio = await openGpio(file, deps);
+  const buses = await I2cBuses.of(file);
   const ports: Ports = {
-    gpio: await openGpio(file, deps),
-    dock: await openDock(file),
-    power: await openPower(file),
-    video: await videoAdapters[camera.compatible](file, deps),
+    gpio,
+    buses,
+    dock: await openDock(file, deps, gpio, health),
+    power: await openPower(file, buses),
+    serial: await openSerial(file, deps),
+    video: await openVideo(file, deps),
   };
   const simulation = await simulate(file, deps.clock, ports);
-  const clock = simulation?.clock ?? deps.clock;
-  const health = new PartsHealth();
-  const { close, ...wiring } = await openWiring(file, ports.gpio, { clock, log: deps.log }, health);
+  const { close, ...wiring } = await openWiring(file, gpio, deps, health);
+  const sensors = startSensors(file, ports, deps.clock, health);
   return {
     file,
-    clock,
-    camera,
-    ...ports,
-    ...wiring,
     health,
+    gpio,
+    ...wiring,
+    ...sensors,
+    dock: ports.dock,
+    power: ports.power,
+    clock: simulation?.clock ?? deps.clock,
+    camera: { ...file.camera, source },
     video: simulation?.camera ?? ports.video,
     sim: simulation?.board,
     control: simulation?.control,
     close: async () => {
-      simulation?.board.close();
+      simulation?.close();
+      sensors.imu?.close();
+      await sensors.gnss?.close();
+      await buses.close();
+      await ports.dock.close?.();
       await close();
     },
   };
 }
 
-/** The drivers of these parts come with their hardware; a board that claims one is not run without it. */
-function checkDrivers(file: BoardFile): void {
-  for (const part of ['imu', 'gnss'] as const) {
-    const { status, compatible = '' } = file[part];
-    if (status === 'disabled') continue;
-    throw noDriver(part, compatible);
-  }
+/** Motion sensor and satellite receiver read on their own from now on, whether they are there or not. */
+function startSensors(
+  { imu, gnss }: BoardFile,
+  { buses, serial }: Ports,
+  clock: Clock,
+  health: PartsHealth,
+): Pick<Board, 'imu' | 'gnss'> {
+  const { compatible, bus, address } = imu;
+  const hasImu = imu.status === 'okay' && compatible && bus !== undefined && address !== undefined;
+  const { path, baudRate } = gnss;
+  const hasGnss = gnss.status === 'okay' && path !== undefined && baudRate !== undefined;
+  return {
+    imu: hasImu
+      ? Imu.start(buses.bus(bus), { compatible, address }, clock, health.reporter('imu'))
+      : undefined,
+    gnss:
+      hasGnss && serial
+        ? Gnss.start(serial, { path, baudRate }, clock, health.reporter('gnss'))
+        : undefined,
+  };
 }
 
 type Wiring = Pick<Board, 'buttons' | 'lights' | 'vibration' | 'close'>;
@@ -180,27 +190,47 @@ interface Simulation {
   readonly control: SimControl;
   readonly clock: Clock;
   readonly camera: FaultyVideo;
+  close(): void;
 }
 
 /** The hands and eyes of the simulated parts, or undefined when every part is real. */
 async function simulate(
-  { buttons, leds, vibration }: BoardFile,
+  file: BoardFile,
   realClock: Clock,
-  { gpio, dock, power, video }: Ports,
+  { gpio, dock, power, video, serial, buses }: Ports,
 ): Promise<Simulation | undefined> {
-  const { FaultyVideo, SimBoard, SimControl, SimDock, SimGpio, SimPower, SimWallClock } =
-    await simulators();
+  const { buttons, leds, vibration, imu, gnss } = file;
+  const sim = await simulators();
+  const bus = imu.bus === undefined ? undefined : buses.simulated(imu.bus);
+  const { compatible, address } = imu;
   const parts = {
-    gpio: gpio instanceof SimGpio ? gpio : undefined,
-    dock: dock instanceof SimDock ? dock : undefined,
-    power: power instanceof SimPower ? power : undefined,
+    gpio: gpio instanceof sim.SimGpio ? gpio : undefined,
+    dock: dock instanceof sim.SimDock ? dock : undefined,
+    power: power instanceof sim.SimPower ? power : undefined,
+    imu:
+      bus && compatible && address !== undefined && imu.status === 'okay'
+        ? new sim.SimImu(bus, { compatible, address }, realClock)
+        : undefined,
+    gnss:
+      serial instanceof sim.SimSerial && gnss.path !== undefined && gnss.status === 'okay'
+        ? new sim.SimGnss(serial, gnss.path, realClock)
+        : undefined,
   };
   if (Object.values(parts).every((part) => part === undefined)) return undefined;
-  const clock = new SimWallClock(realClock);
-  const camera = new FaultyVideo(video);
+  const clock = new sim.SimWallClock(realClock);
+  const camera = new sim.FaultyVideo(video);
   const outputs = { ...leds, vibration };
-  const board = new SimBoard({ ...parts, clock, camera, buttons, outputs });
-  return { board, control: new SimControl(board, clock), clock, camera };
+  const board = new sim.SimBoard({ ...parts, clock, camera, buttons, outputs });
+  return {
+    board,
+    control: new sim.SimControl(board, clock),
+    clock,
+    camera,
+    close: () => {
+      board.close();
+      parts.gnss?.close();
+    },
+  };
 }
 
 const simulators = async () => ({
@@ -208,7 +238,10 @@ const simulators = async () => ({
   ...(await import('./sim/sim-board.js')),
   ...(await import('./sim/sim-control.js')),
   ...(await import('./sim/sim-dock.js')),
+  ...(await import('./sim/sim-gnss.js')),
   ...(await import('./sim/sim-gpio.js')),
+  ...(await import('./sim/sim-imu.js')),
   ...(await import('./sim/sim-power.js')),
+  ...(await import('./sim/sim-serial.js')),
   ...(await import('./sim/sim-wall-clock.js')),
 });

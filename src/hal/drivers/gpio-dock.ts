@@ -2,7 +2,7 @@ import type { Cancel, Clock } from '../../clock.js';
 import type { DockPort } from '../ports/dock.js';
 import type { GpioPort, InputLine } from '../ports/gpio.js';
 import type { ButtonSpec } from './button.js';
-import type { OnState } from './keeper.js';
+import type { OnState } from './part-state.js';
 import { KeptInput } from './kept-lines.js';
 
 /** The line is read this often even when it says nothing: an edge that was lost is made up for within a second. */

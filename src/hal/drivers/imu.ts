@@ -126,6 +126,7 @@ export class Imu {
   async selfTest(): Promise<ImuSelfTest> {
     const identity = await this.identify();
     const samples = await this.#collect();
+    if (this.#state.fault !== undefined) throw this.#state.fault;
     const [first] = samples;
     if (first === undefined || samples.every((sample) => isSameReading(sample, first))) {
       throw new CameraError('hal/no-data', 'the readings of the motion sensor stand still');

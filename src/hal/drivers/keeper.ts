@@ -1,11 +1,6 @@
 import type { Cancel, Clock } from '../../clock.js';
-import { CameraError, isCameraError, messageOf } from '../../errors.js';
-
-/** Waits between attempts to open a part again; a loose plug is back within seconds, a dead part costs little. */
-const RETRY_MS = [1000, 2000, 4000, 5000] as const;
-
-/** Whoever wants to know hears of a fault, and of its end. */
-export type OnState = (fault: CameraError | undefined) => void;
+import { CameraError } from '../../errors.js';
+import { PartState, type OnState } from './part-state.js';
 
 interface Closable {
   close(): Promise<void>;
@@ -21,11 +16,9 @@ interface Closable {
 export class Keeper<Part extends Closable> {
   readonly #open: () => Promise<Part>;
   readonly #clock: Clock;
-  readonly #onState: OnState;
+  readonly #state: PartState;
   readonly #onOpened: (part: Part) => Promise<void>;
   #part: Part | undefined;
-  #fault: CameraError | undefined;
-  #failures = 0;
   #cancelRetry: Cancel | undefined;
   #isOpening = false;
   #isClosed = false;
@@ -39,7 +32,7 @@ export class Keeper<Part extends Closable> {
   ) {
     this.#open = open;
     this.#clock = clock;
-    this.#onState = onState;
+    this.#state = new PartState(onState);
     this.#onOpened = onOpened;
   }
 
@@ -50,7 +43,7 @@ export class Keeper<Part extends Closable> {
 
   /** Why the part is not there. */
   get fault(): CameraError {
-    return this.#fault ?? new CameraError('hal/disconnected', 'it is not open yet');
+    return this.#state.fault ?? new CameraError('hal/disconnected', 'it is not open yet');
   }
 
   /** The first attempt. Resolves when it is over, whichever way it went. */
@@ -99,19 +92,12 @@ export class Keeper<Part extends Closable> {
       return;
     }
     this.#part = part;
-    this.#fault = undefined;
-    this.#failures = 0;
-    this.#onState(undefined);
+    this.#state.works();
   }
 
   #fail(error: unknown): void {
     if (this.#isClosed) return;
-    this.#fault = isCameraError(error)
-      ? error
-      : new CameraError('hal/disconnected', messageOf(error), { cause: error });
-    this.#onState(this.#fault);
-    const waitMs = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)] ?? RETRY_MS[0];
-    this.#failures += 1;
+    const waitMs = this.#state.fails(error);
     this.#cancelRetry?.();
     this.#cancelRetry = this.#clock.after(waitMs, () => void this.#attempt());
   }

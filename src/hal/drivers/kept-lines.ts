@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from '../../clock.js';
 import type { Edge, GpioPort, InputLine, LineSpec, OutputLine } from '../ports/gpio.js';
-import { Keeper, type OnState } from './keeper.js';
+import { Keeper } from './keeper.js';
+import type { OnState } from './part-state.js';
 
 /**
  * A chip that vanished (a loose expander, a driver that was unloaded) is told by no edge: so every line is asked this

@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../../clock.js';
 import { CameraError, isCameraError, messageOf } from '../../errors.js';
 import type { DockPort } from '../ports/dock.js';
-import type { OnState } from './keeper.js';
+import type { OnState } from './part-state.js';
 
 /** How often a dock is looked for that does not call by itself. Nobody sees a second between docking and upload. */
 const POLL_MS = 1_000;

@@ -114,7 +114,9 @@ export const setArguments = (
 /** What a tool's last words mean. They end in the text of strerror, which the C locale keeps in English. */
 export function faultOf(stderr: string): ErrorCode {
   if (/resource busy/i.test(stderr)) return 'hal/busy';
-  if (/no such (device|file)|cannot find|unable to find|out of range|invalid argument/i.test(stderr)) {
+  if (
+    /no such (device|file)|cannot find|unable to find|out of range|invalid argument/i.test(stderr)
+  ) {
     return 'hal/disconnected';
   }
   return 'hal/bus';

@@ -1,3 +1,4 @@
+import type * as I2cPackage from 'i2c-bus';
 import type { PromisifiedBus } from 'i2c-bus';
 import { CameraError, messageOf, systemCode } from '../../errors.js';
 import { I2C_BLOCK_BYTES_MAX } from '../ports/i2c.js';
@@ -104,7 +105,7 @@ export class I2cBus implements I2cPort {
   }
 }
 
-async function loadPackage(): Promise<typeof import('i2c-bus')> {
+async function loadPackage(): Promise<typeof I2cPackage> {
   try {
     return await import('i2c-bus');
   } catch (error) {

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Clock } from '../../clock.js';
-import type { OnState } from '../drivers/keeper.js';
+import type { OnState } from '../drivers/part-state.js';
 import { PolledDock } from '../drivers/polled-dock.js';
 import { readAttribute } from './sysfs-attribute.js';
 

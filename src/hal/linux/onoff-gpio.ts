@@ -1,3 +1,4 @@
+import type * as OnoffPackage from 'onoff';
 import { access, constants, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Gpio } from 'onoff';
@@ -118,7 +119,7 @@ async function configure(number: number, direction: Direction): Promise<Gpio> {
   }
 }
 
-async function loadOnoff(): Promise<typeof import('onoff')> {
+async function loadOnoff(): Promise<typeof OnoffPackage> {
   try {
     return await import('onoff');
   } catch (error) {

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Clock } from '../../clock.js';
 import { CameraError } from '../../errors.js';
-import type { OnState } from '../drivers/keeper.js';
+import type { OnState } from '../drivers/part-state.js';
 import { PolledDock } from '../drivers/polled-dock.js';
 import { POWER_SUPPLY_ROOT } from './power-supply.js';
 import { readAttribute } from './sysfs-attribute.js';

@@ -1,3 +1,4 @@
+import type * as SerialPackage from 'serialport';
 import { realpath, stat } from 'node:fs/promises';
 import type { SerialPort as Port } from 'serialport';
 import type { Cancel, Clock } from '../../clock.js';
@@ -84,7 +85,7 @@ function openFault(path: string, cause: Error): CameraError {
   return new CameraError('hal/disconnected', `${text}${hint}`, { cause });
 }
 
-async function loadPackage(): Promise<typeof import('serialport')> {
+async function loadPackage(): Promise<typeof SerialPackage> {
   try {
     return await import('serialport');
   } catch (error) {

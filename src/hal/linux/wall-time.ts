@@ -46,7 +46,10 @@ export const aged = (uncertaintyMs: number, ageMs: number): number =>
   uncertaintyMs + Math.max(ageMs, 0) * DRIFT;
 
 /** An offer carried on to `now` by the monotonic clock. */
-export const carried = ({ utcMs, at, uncertaintyMs, source }: TimeOffer, now: MonotonicMs): WallTime => ({
+export const carried = (
+  { utcMs, at, uncertaintyMs, source }: TimeOffer,
+  now: MonotonicMs,
+): WallTime => ({
   ms: wallTimeMs(utcMs + (now - at)),
   source,
   uncertaintyMs: aged(uncertaintyMs, now - at),
@@ -62,7 +65,11 @@ export function better(system: WallTime, offer: WallTime | undefined): WallTime 
 }
 
 /** What somebody who looked at `before`, `passedMs` ago, would call the change to `after`; undefined for none. */
-export function stepBetween(before: WallTime, after: WallTime, passedMs: number): WallStep | undefined {
+export function stepBetween(
+  before: WallTime,
+  after: WallTime,
+  passedMs: number,
+): WallStep | undefined {
   const byMs = after.ms - before.ms - passedMs;
   if (Math.abs(byMs) < STEP_MS_MIN && before.source === after.source) return undefined;
   return { byMs, from: before.source, to: after.source };

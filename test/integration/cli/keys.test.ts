@@ -138,7 +138,8 @@ test.serial(
       result.findings.find((finding) => finding.part === part)?.detail ?? '';
     const parts = [
       ...['node', 'pipeline', 'camera', 'buttons.record', 'buttons.function'],
-      ...['leds.record', 'leds.status', 'leds.fault', 'vibration', 'dock', 'power', 'clock'],
+      ...['leds.record', 'leds.status', 'leds.fault', 'vibration', 'imu', 'gnss', 'dock'],
+      ...['power', 'clock'],
       ...['keys', 'config', 'card', 'recording'],
     ];
     t.deepEqual(

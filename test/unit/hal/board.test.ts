@@ -135,25 +135,38 @@ test('a board whose footage is missing is not opened', async (t) => {
   await t.throwsAsync(openBoard(file, deps), { code: 'hal/no-footage' });
 });
 
-const parts: readonly [part: string, node: JsonObject & { compatible: string }][] = [
-  ['imu', { status: 'okay', compatible: 'st,lsm6dso', bus: 1, address: 104 }],
-  ['gnss', { status: 'okay', compatible: 'nmea,0183', path: '/dev/ttyS0', baudRate: 9600 }],
-];
-for (const [part, node] of parts) {
-  test(`a board whose ${part} has no driver in this build is not opened`, async (t) => {
-    const { deps, file } = bench(
-      withValue(
-        withValue(withValue(boardDocument(), part, node), 'i2c', { compatible: 'lapel,sim-i2c' }),
-        'serial',
-        { compatible: 'lapel,sim-serial' },
-      ),
-    );
-    await t.throwsAsync(openBoard(file, deps), {
-      code: 'board/no-driver',
-      message: `${part}: this build has no driver for ${node.compatible}`,
-    });
+test('sensors of a simulated board are there, and their loss is a fault of their part', async (t) => {
+  let document = withValue(boardDocument(), 'i2c', { compatible: 'lapel,sim-i2c' });
+  document = withValue(document, 'serial', { compatible: 'lapel,sim-serial' });
+  document = withValue(document, 'imu', {
+    ...{ status: 'okay', compatible: 'st,lsm6dso', bus: 1, address: 0x6a },
   });
-}
+  document = withValue(document, 'gnss', {
+    ...{ status: 'okay', compatible: 'nmea,0183', path: '/dev/sim', baudRate: 9600 },
+  });
+  const { clock, deps, file } = bench(document);
+  const board = await openBoard(file, deps);
+  await clock.advance(5_000);
+  t.deepEqual(board.health.faults(), []);
+  t.true((board.imu?.counts.reads ?? 0) > 400);
+  t.truthy(board.gnss?.fix());
+  await board.control?.run(['imu', 'unplug']);
+  await board.control?.run(['gnss', 'unplug']);
+  await clock.advance(5_000);
+  t.deepEqual(
+    board.health
+      .faults()
+      .map(({ part }) => part)
+      .sort(),
+    ['gnss', 'imu'],
+  );
+  await board.control?.run(['imu', 'plug']);
+  await board.control?.run(['gnss', 'plug']);
+  await clock.advance(8_000);
+  t.deepEqual(board.health.faults(), []);
+  await board.close();
+  t.is(clock.timers, 0);
+});
 
 test('a line that cannot be opened is a fault of its part, and the others work', async (t) => {
   const { clock, deps, file } = bench();
