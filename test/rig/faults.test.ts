@@ -97,30 +97,33 @@ test.serial('a vanished chip that nobody reads costs no processor time', async (
   t.true(user + system < 300_000, `${user + system} µs in a second`);
 });
 
-test.serial('kept lines tell of the fault and of its end, and take their level again', async (t) => {
-  const gpio = new OnoffGpio(clock);
-  const states: string[] = [];
-  const hear = (part: string) => (fault: CameraError | undefined) => {
-    states.push(`${part} ${fault?.code ?? 'works'}`);
-  };
-  const input = await KeptInput.open(gpio, SPEC, clock, hear('input'));
-  const output = await KeptOutput.open(gpio, { ...SPEC, line: OTHER }, clock, hear('output'));
-  const edges: Edge[] = [];
-  input.watch((edge) => edges.push(edge));
-  await output.write(true);
-  t.deepEqual(states, ['input works', 'output works']);
-  await rig.gpio.vanish();
-  await eventually(t, 'both faults', () => states.length >= 4);
-  t.deepEqual(states.slice(2).sort(), ['input hal/disconnected', 'output hal/disconnected']);
-  await rig.gpio.return();
-  await eventually(t, 'the ends of both faults', () =>
-    ['input works', 'output works'].every((state) => states.lastIndexOf(state) > 3),
-  );
-  t.true(await rig.isHigh(OTHER), 'the level wanted last');
-  await rig.drive(OFFSET, !(await rig.isHigh(OFFSET)));
-  await eventually(t, 'an edge', () => edges.length > 0);
-  await Promise.all([input.close(), output.close()]);
-});
+test.serial(
+  'kept lines tell of the fault and of its end, and take their level again',
+  async (t) => {
+    const gpio = new OnoffGpio(clock);
+    const states: string[] = [];
+    const hear = (part: string) => (fault: CameraError | undefined) => {
+      states.push(`${part} ${fault?.code ?? 'works'}`);
+    };
+    const input = await KeptInput.open(gpio, SPEC, clock, hear('input'));
+    const output = await KeptOutput.open(gpio, { ...SPEC, line: OTHER }, clock, hear('output'));
+    const edges: Edge[] = [];
+    input.watch((edge) => edges.push(edge));
+    await output.write(true);
+    t.deepEqual(states, ['input works', 'output works']);
+    await rig.gpio.vanish();
+    await eventually(t, 'both faults', () => states.length >= 4);
+    t.deepEqual(states.slice(2).sort(), ['input hal/disconnected', 'output hal/disconnected']);
+    await rig.gpio.return();
+    await eventually(t, 'the ends of both faults', () =>
+      ['input works', 'output works'].every((state) => states.lastIndexOf(state) > 3),
+    );
+    t.true(await rig.isHigh(OTHER), 'the level wanted last');
+    await rig.drive(OFFSET, !(await rig.isHigh(OFFSET)));
+    await eventually(t, 'an edge', () => edges.length > 0);
+    await Promise.all([input.close(), output.close()]);
+  },
+);
 
 test.serial('of twenty edges in one turn the last level arrives', async (t) => {
   await rig.drive(OFFSET, false);
@@ -138,48 +141,61 @@ test.serial('an I2C bus that is not there is disconnected', async (t) => {
   await rejectsWith(t, 'hal/disconnected', () => I2cBus.open(200));
 });
 
-test.serial('a chip that is plugged again answers on the bus that was open all the time', async (t) => {
-  const bus = await I2cBus.open(rig.imu.bus);
-  await rig.imu.poke(0x75, [0x68]);
-  await rig.imu.unplug();
-  await rejectsWith(t, 'hal/no-acknowledge', () => bus.readBlock(rig.imu.address, 0x75, 1));
-  await rig.imu.plug();
-  t.deepEqual(await bus.readBlock(rig.imu.address, 0x75, 1), Buffer.from([0x68]));
-  await bus.writeByte(rig.imu.address, 0x6b, 1);
-  t.is(await rig.imu.peek(0x6b), 1);
-  await bus.close();
-});
+test.serial(
+  'a chip that is plugged again answers on the bus that was open all the time',
+  async (t) => {
+    const bus = await I2cBus.open(rig.imu.bus);
+    await rig.imu.poke(0x75, [0x68]);
+    await rig.imu.unplug();
+    await rejectsWith(t, 'hal/no-acknowledge', () => bus.readBlock(rig.imu.address, 0x75, 1));
+    await rig.imu.plug();
+    t.deepEqual(await bus.readBlock(rig.imu.address, 0x75, 1), Buffer.from([0x68]));
+    await bus.writeByte(rig.imu.address, 0x6b, 1);
+    t.is(await rig.imu.peek(0x6b), 1);
+    await bus.close();
+  },
+);
 
-test.serial('more calls than may wait for the bus are refused, the others are served', async (t) => {
-  const bus = await I2cBus.open(rig.imu.bus);
-  const calls = Array.from({ length: 70 }, () => bus.readBlock(rig.imu.address, 0, 1));
-  const results = await Promise.allSettled(calls);
-  t.deepEqual(
-    results.map(({ status }) => status),
-    Array.from({ length: 70 }, (_, index) => (index < 64 ? 'fulfilled' : 'rejected')),
-  );
-  await bus.close();
-});
+test.serial(
+  'more calls than may wait for the bus are refused, the others are served',
+  async (t) => {
+    const bus = await I2cBus.open(rig.imu.bus);
+    const calls = Array.from({ length: 70 }, () => bus.readBlock(rig.imu.address, 0, 1));
+    const results = await Promise.allSettled(calls);
+    t.deepEqual(
+      results.map(({ status }) => status),
+      Array.from({ length: 70 }, (_, index) => (index < 64 ? 'fulfilled' : 'rejected')),
+    );
+    await bus.close();
+  },
+);
 
-test.serial('a write to a line that was pulled rejects, and the line can be opened when it is back', async (t) => {
-  const serial = new LinuxSerial(clock);
-  await rig.gnss.plug();
-  const faults: string[] = [];
-  const chunks: Buffer[] = [];
-  const events = {
-    bytes: (chunk: Buffer) => void chunks.push(chunk),
-    closed: ({ code }: CameraError) => void faults.push(code),
-  };
-  const line = await serial.open(rig.gnss.path, 9600, events);
-  await rig.gnss.unplug();
-  await eventually(t, 'the end', () => faults.length === 1);
-  await rejectsWith(t, 'hal/disconnected', () => line.write(Buffer.from('x')));
-  await rejectsWith(t, 'hal/disconnected', () => serial.open(rig.gnss.path, 9600, events));
-  await rig.gnss.plug();
-  const again = await serial.open(rig.gnss.path, 9600, events);
-  await rig.gnss.write('$GP');
-  await eventually(t, 'bytes of the second life', () => Buffer.concat(chunks).toString() === '$GP');
-  t.deepEqual(faults, ['hal/disconnected']);
-  await again.close();
-  await rig.gnss.unplug();
-});
+test.serial(
+  'a write to a line that was pulled rejects, and the line can be opened when it is back',
+  async (t) => {
+    const serial = new LinuxSerial(clock);
+    await rig.gnss.plug();
+    const faults: string[] = [];
+    const chunks: Buffer[] = [];
+    const events = {
+      bytes: (chunk: Buffer) => void chunks.push(chunk),
+      closed: ({ code }: CameraError) => void faults.push(code),
+    };
+    const line = await serial.open(rig.gnss.path, 9600, events);
+    await rig.gnss.unplug();
+    await eventually(t, 'the end', () => faults.length === 1);
+    await rejectsWith(t, 'hal/disconnected', () => line.write(Buffer.from('x')));
+    await rejectsWith(t, 'hal/disconnected', () => serial.open(rig.gnss.path, 9600, events));
+    await rig.gnss.plug();
+    const again = await serial.open(rig.gnss.path, 9600, events);
+    await rig.gnss.write('$GP');
+    await eventually(
+      t,
+      'bytes of the second life',
+      () => Buffer.concat(chunks).toString() === '$GP',
+    );
+    t.deepEqual(faults, ['hal/disconnected']);
+    await again.close();
+    await rig.gnss.unplug();
+  },
+);
