@@ -54,13 +54,14 @@ export class PtyReceiver {
     this.#keeper = undefined;
   }
 
+  /** Resolves when the bytes are on their way; while nothing is plugged they are lost. */
   write(bytes: string | Buffer): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#socat === undefined) resolve();
-      else
-        this.#socat.stdin.write(bytes, () => {
-          resolve();
-        });
+      const done = (): void => {
+        resolve();
+      };
+      if (this.#socat === undefined) done();
+      else this.#socat.stdin.write(bytes, done);
     });
   }
 

@@ -26,10 +26,16 @@ const EDGE_AGE_MS_MAX = 10_000;
 const VERIFIED_MS = 1_500;
 
 /**
+ * An edge takes this long at most from the kernel through gpiomon and its pipe to us, on a machine that is emulated or
+ * busy (2 to 43 ms under QEMU): a reading waits for the edges that came before it.
+ */
+const EDGE_UNDER_WAY_MS = 50;
+
+/**
  * GPIO over the character device, through the gpiod tools as child processes: for kernels without sysfs GPIO.
  *
  * What it cannot do as well as sysfs: while `gpiomon` has an input nobody else can read it, so `read` answers with the
- * level of the last edge, and an edge between the first reading and the start of `gpiomon` (some 10 ms at opening) is
+ * level of the last edge after waiting 50 ms for one that is under way, and an edge between the first reading and the start of `gpiomon` (some 10 ms at opening) is
  * seen at the next one only. After edges that cannot all have come the line is read anew, with the same gap.
  * A level is changed by starting another `gpioset`: for some 10 ms nobody drives the line. The option --interactive of
  * generation 2 would spare that, but Debian builds the tools without it.
@@ -151,7 +157,7 @@ class GpiodInput extends GpiodHeldLine implements InputLine {
       if (this.#isDoubtful) {
         await this.holder?.stop();
         await this.#start();
-      }
+      } else await this.bench.clock.sleep(EDGE_UNDER_WAY_MS);
       return this.#isHigh !== this.bench.activeLow;
     });
   }
