@@ -3,11 +3,19 @@
 # Every step looks first and does only what is missing, so a second run takes about a second.
 #   board/setup.sh          do it, saying what is installed
 #   board/setup.sh --check  change nothing; say what is missing and end with 1 if anything is
+#   board/setup.sh --rig    also what the guest of `npm run rig` needs; may be given together with --check
 # Everything it says goes to standard error, so that `npm run demo -- --json` keeps standard output clean.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 only_check=false
-[ "${1:-}" = --check ] && only_check=true
+with_rig=false
+for argument in "$@"; do
+  case $argument in
+    --check) only_check=true ;;
+    --rig) with_rig=true ;;
+    *) printf 'usage: board/setup.sh [--check] [--rig]\n' >&2; exit 2 ;;
+  esac
+done
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -31,6 +39,13 @@ packages=(
   g++ make pkg-config python3 ca-certificates
   ffmpeg age mosquitto socat openssl
 )
+# QEMU and what makes a kernel module and an initramfs for its guest; gpiod also serves cameras without GPIO in sysfs.
+rig_packages=(
+  qemu-system-x86 qemu-utils busybox-static kmod cpio xz-utils e2fsprogs
+  gcc-12 libelf-dev flex bison bc
+  i2c-tools v4l-utils gpiod
+)
+if $with_rig; then packages+=("${rig_packages[@]}"); fi
 absent=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || absent+=("$package")
@@ -43,6 +58,10 @@ if ((${#absent[@]})) && needs "Debian packages: ${absent[*]}"; then
     fail "apt-get could not install them (log above)"
   fi
   rm -f "$log"
+fi
+# The kernel of the guest comes from Debian as well, at run time; a fresh container knows no packages.
+if $with_rig && ! apt-cache show linux-image-amd64 >/dev/null 2>&1 && needs "Debian's package lists"; then
+  as_root apt-get update -qq >&2 || fail "apt-get update failed"
 fi
 
 # The stamp names lockfile and Node version: native packages are built for one Node ABI.

@@ -60,6 +60,8 @@ export interface CameraStatus {
   readonly fault: CameraFault | null;
   /** Parts of the board that do not work now. */
   readonly parts: readonly (CameraFault & { readonly part: string })[];
+  /** Where the camera is, in degrees (WGS 84); null without a fix younger than two seconds. */
+  readonly position: { readonly latitude: number; readonly longitude: number } | null;
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
   readonly card: CatalogTotals & { readonly freeBytes: number };
   readonly retention: RetentionStatus;
@@ -189,6 +191,7 @@ export class Camera {
       boot: this.card.boot,
       recorder,
       fault: recorder.mode === 'fault' ? this.#newestFault : null,
+      position: positionOf(this.#board),
       parts: this.#board.health.faults().map(({ part, fault }) => {
         return { part, ...faultOf(fault.code, fault.message) };
       }),
@@ -263,6 +266,11 @@ function checkMemory({ file, camera }: Board, { preEventMs }: Config): void {
     'board/memory-budget',
     `${preEventMs} ms of pre-event at ${camera.bitrateKbps} kbit/s take up to ${mib(bytes)} MiB, the board allows ${mib(preEventBytesMax)} MiB`,
   );
+}
+
+function positionOf({ gnss }: Board): CameraStatus['position'] {
+  const fix = gnss?.fix();
+  return fix ? { latitude: fix.latitude, longitude: fix.longitude } : null;
 }
 
 /** Calls back for each fall in the samples of a motion sensor. */

@@ -84,7 +84,8 @@ class Program {
     this.#verb('doctor', 'check every part of a board on the real thing', 'doctor')
       .requiredOption('--board <name>', 'name in board/ or path of a board file')
       .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT)
-      .option('--broker <url>', 'also check this MQTT broker');
+      .option('--broker <url>', 'also check this MQTT broker')
+      .option('--only <parts>', 'look at these parts alone: imu,gnss,leds.record');
   }
 
   #evidence(): void {

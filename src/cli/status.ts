@@ -52,16 +52,22 @@ async function tellStopped(fs: FileSystem, paths: DataPaths, output: Output): Pr
 
 function printRunning(
   output: Output,
-  { device, boot, recorder, fault, dock, ...card }: CameraStatus,
+  { device, boot, recorder, fault, parts, position, dock, ...card }: CameraStatus,
 ): void {
   const rec = recorder.rec === null ? '' : `, recording ${recorder.rec}`;
   const length = recorder.rec === null ? '' : ` for ${formatSeconds(recorder.recordingMs / 1000)}`;
   say(output, `camera ${device}, boot ${boot}: ${recorder.mode}${rec}${length}`);
   if (fault !== null) say(output, `fault: ${new CameraError(fault.code, fault.message).line}`);
+  for (const { part, code, message } of parts) {
+    say(output, `${part}: ${new CameraError(code, message).line}`);
+  }
   const buffered = formatSeconds(recorder.bufferedMs / 1000);
   say(output, `pre-event buffer: ${buffered}, ${formatBytes(recorder.bufferedBytes)}`);
   say(output, `pictures: ${recorder.frames}, lives of the encoder: ${recorder.runs}`);
   say(output, `dock: ${dock.isDocked ? 'in' : 'out'}, ${dock.phase}`);
+  if (position) {
+    say(output, `position: ${position.latitude.toFixed(5)} ${position.longitude.toFixed(5)}`);
+  }
   printCard(output, card);
 }
 

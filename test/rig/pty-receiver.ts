@@ -57,11 +57,12 @@ export class PtyReceiver {
   /** Resolves when the bytes are on their way; while nothing is plugged they are lost. */
   write(bytes: string | Buffer): Promise<void> {
     return new Promise((resolve) => {
-      const done = (): void => {
-        resolve();
-      };
-      if (this.#socat === undefined) done();
-      else this.#socat.stdin.write(bytes, done);
+      if (this.#socat === undefined) resolve();
+      else {
+        this.#socat.stdin.write(bytes, () => {
+          resolve();
+        });
+      }
     });
   }
 
