@@ -38,6 +38,8 @@ export interface ButtonState {
     readonly press: number | null;
     readonly at: MonotonicMs;
     readonly isHeld: boolean;
+    /** True while all that is known of the press is a release: whether it is over shows when the contact is quiet. */
+    readonly isOnlyRelease?: boolean;
   };
   /** The newest edge whose meaning is open until the contact has been quiet. */
   readonly unsettled?: NumberedEdge;
@@ -68,7 +70,7 @@ export function nextDeadline(
 /**
  * Takes an edge. A press counts at its first contact, a release when the contact has been quiet for
  * `debounceIntervalMs`; every other edge of a bouncing contact is a bounce. A release without a press is a press whose
- * beginning the system swallowed; an edge that a driver delivers again, with the time it had, is a bounce.
+ * beginning the system swallowed: it ends when the contact has been quiet, unless the contact closes before; an edge that a driver delivers again, with the time it had, is a bounce.
  * Every edge with a number is named by exactly one gesture of this or a later step: by `press`, `release` or `bounce`.
  * Every `press` is followed by exactly one `tap`, `lost` or `hold`.
  */
@@ -123,9 +125,8 @@ function beginPress(edge: NumberedEdge, debounceIntervalMs: number): GestureStep
   const { edge: press, at, isPressed } = edge;
   const gestures: Gesture[] = press === null ? [] : [{ type: 'press', press, at }];
   const settlesAt = monotonicMs(at + debounceIntervalMs);
-  if (isPressed) return { state: { down: { press, at, isHeld: false }, settlesAt }, gestures };
-  if (press !== null) gestures.push({ type: 'tap', press });
-  return { state: { settlesAt }, gestures };
+  const down = { press, at, isHeld: false, ...(isPressed ? {} : { isOnlyRelease: true }) };
+  return { state: { down, settlesAt }, gestures };
 }
 
 function reachHold({ down, ...state }: ButtonState): GestureStep {
@@ -139,9 +140,13 @@ function reachHold({ down, ...state }: ButtonState): GestureStep {
 
 /** The contact is quiet: the newest edge counts when it left the level changed. */
 function settle({ down, unsettled }: ButtonState, debounceIntervalMs: number): GestureStep {
-  const rest = down ? { down } : {};
-  if (unsettled === undefined) return { state: rest, gestures: [] };
+  if (unsettled === undefined) {
+    if (!down?.isOnlyRelease) return { state: down ? { down } : {}, gestures: [] };
+    return { state: {}, gestures: down.press === null ? [] : [{ type: 'tap', press: down.press }] };
+  }
   if (unsettled.isPressed === (down !== undefined)) {
+    // A press of which a release came first is a press like any other from here on.
+    const rest = down ? { down: { press: down.press, at: down.at, isHeld: down.isHeld } } : {};
     return { state: rest, gestures: bounce(unsettled) };
   }
   if (down === undefined) return beginPress(unsettled, debounceIntervalMs);

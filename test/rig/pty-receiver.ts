@@ -54,6 +54,7 @@ export class PtyReceiver {
     this.#keeper = undefined;
   }
 
+  /** Resolves when the bytes are on their way; while nothing is plugged they are lost. */
   write(bytes: string | Buffer): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socat === undefined) resolve();

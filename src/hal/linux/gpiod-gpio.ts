@@ -17,7 +17,7 @@ import type { GpiodTools } from './gpiod-tools.js';
 
 /**
  * The kernel keeps at most this many edges of a line for its reader (include/uapi/linux/gpio.h, struct
- * gpio_v2_line_request: event_buffer_size, default 16 a line); in a longer burst the newest are dropped.
+ * gpio_v2_line_request: event_buffer_size, default 16 a line); of a longer burst some are dropped.
  */
 const EDGES_KEPT = 16;
 /** An edge is read within milliseconds; a time stamp that seems older comes from another clock (kernels before 5.7). */
@@ -26,13 +26,20 @@ const EDGE_AGE_MS_MAX = 10_000;
 const VERIFIED_MS = 1_500;
 
 /**
+ * An edge takes this long at most from the kernel through gpiomon and its pipe to us, on a machine that is emulated or
+ * busy (2 to 43 ms under QEMU): a reading waits for the edges that came before it.
+ */
+const EDGE_UNDER_WAY_MS = 50;
+
+/**
  * GPIO over the character device, through the gpiod tools as child processes: for kernels without sysfs GPIO.
  *
- * What it cannot do as well as sysfs: while `gpiomon` has an input nobody else can read it, so `read` answers with the
- * level of the last edge, and an edge between the first reading and the start of `gpiomon` (some 10 ms at opening) is
- * seen at the next one only. After edges that cannot all have come the line is read anew, with the same gap.
- * A level is changed by starting another `gpioset`: for some 10 ms nobody drives the line. The option --interactive of
- * generation 2 would spare that, but Debian builds the tools without it.
+ * What it cannot do as well as sysfs:
+ * - While `gpiomon` has an input nobody else can read it, so `read` answers with the level of the last edge, after waiting
+ *   50 ms for one that may be under way. After edges that cannot all have come the line is read anew.
+ * - An edge between a reading and the start of `gpiomon`, some 10 ms at opening, is lost; the next one shows it.
+ * - A level is changed by starting another `gpioset`: for some 10 ms nobody drives the line. The option --interactive of
+ *   generation 2 would spare that, but the manual of Debian's build does not have it.
  */
 export class GpiodGpio implements GpioPort {
   readonly #tools: GpiodTools;
@@ -151,7 +158,7 @@ class GpiodInput extends GpiodHeldLine implements InputLine {
       if (this.#isDoubtful) {
         await this.holder?.stop();
         await this.#start();
-      }
+      } else await this.bench.clock.sleep(EDGE_UNDER_WAY_MS);
       return this.#isHigh !== this.bench.activeLow;
     });
   }

@@ -31,11 +31,19 @@ export class I2cBus implements I2cPort {
     this.#bus = bus;
   }
 
-  /** Opens /dev/i2c-`number`. Rejects with `hal/disconnected` when it is not there, else with `hal/bus`. */
+  /**
+   * Opens /dev/i2c-`number`. Rejects with `hal/disconnected` when it is not there, else with `hal/bus`, also for a bus
+   * that cannot do what `I2cPort` needs.
+   */
   static async open(number: number): Promise<I2cBus> {
     const { openPromisified } = await loadPackage();
     try {
-      return new I2cBus(number, await openPromisified(number));
+      const bus = await openPromisified(number);
+      // The package opens the device file with its first use only; this is one.
+      const { smbusReadI2cBlock, smbusWriteByte } = await bus.i2cFuncs();
+      if (smbusReadI2cBlock && smbusWriteByte) return new I2cBus(number, bus);
+      await bus.close();
+      throw new Error('it has no I2C block reads or no byte writes');
     } catch (error) {
       const isMissing = ['ENOENT', 'ENXIO', 'ENODEV'].includes(systemCode(error) ?? '');
       const code = isMissing ? 'hal/disconnected' : 'hal/bus';

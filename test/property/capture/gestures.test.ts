@@ -42,7 +42,8 @@ function play(edges: readonly NumberedEdge[]): { gestures: Gesture[]; state: But
 const presses = fc.array(
   fc.record({
     pauseMs: fc.integer({ min: 100, max: 5000 }),
-    heldMs: fc.integer({ min: 100, max: 6000 }),
+    // Not within a bounce of three seconds: with its first contact lost, a press is that much shorter or longer.
+    heldMs: fc.integer({ min: 100, max: 6000 }).filter((ms) => Math.abs(ms - 3000) > 30),
     bouncesDown: fc.array(fc.integer({ min: 1, max: 29 }), { maxLength: 6 }),
     bouncesUp: fc.array(fc.integer({ min: 1, max: 29 }), { maxLength: 6 }),
   }),
@@ -58,7 +59,9 @@ test('10,000 bouncing presses: each is one press, none is lost, none is doubled'
       const change = (isPressed: boolean, bounces: readonly number[]): void => {
         // Each bounce is a contact that opens and closes again, so the edges come in pairs after the first.
         let at = now;
-        edges.push({ edge: edges.length + 1, isPressed, at: monotonicMs(at) });
+        // The first contact may be over before its level is read; sysfs then gives one edge, with the level after it.
+        const isSwallowed = (bounces[0] ?? 0) % 3 === 1;
+        if (!isSwallowed) edges.push({ edge: edges.length + 1, isPressed, at: monotonicMs(at) });
         for (const gap of bounces) {
           at += gap / 2;
           edges.push({ edge: edges.length + 1, isPressed: !isPressed, at: monotonicMs(at) });

@@ -126,7 +126,26 @@ const cases: Record<string, readonly [readonly Row[], readonly string[]]> = {
       [0, 'up'],
       [1000, 'wait'],
     ],
-    ['0 press 1', '0 tap 1'],
+    ['0 press 1', '30 tap 1'],
+  ],
+  'a press whose first contact was so short that only its end came is one press': [
+    [
+      [0, 'up'],
+      [2, 'down'],
+      [7, 'up'],
+      [15, 'down'],
+      [200, 'up'],
+      [900, 'wait'],
+    ],
+    ['0 press 1', '7 bounce 2', '15 bounce 3', '45 bounce 4', '230 tap 1', '230 release 5'],
+  ],
+  'a press whose first contact was so short that only its end came can become a hold': [
+    [
+      [0, 'up'],
+      [2, 'down'],
+      [4000, 'wait'],
+    ],
+    ['0 press 1', '32 bounce 2', '3000 hold 1'],
   ],
   'a press that comes again while the button is down is a bounce': [
     [
@@ -146,13 +165,13 @@ const cases: Record<string, readonly [readonly Row[], readonly string[]]> = {
     ],
     ['0 press 1', '110 tap 1', '110 release 2', '160 press 3', '270 tap 3', '270 release 4'],
   ],
-  'a press right after a release that the system swallowed waits until it is quiet': [
+  'a press after a release that came alone and was quiet is another one': [
     [
       [0, 'up'],
-      [10, 'down'],
+      [40, 'down'],
       [5000, 'wait'],
     ],
-    ['0 press 1', '0 tap 1', '40 press 2', '3010 hold 2'],
+    ['0 press 1', '30 tap 1', '40 press 2', '3040 hold 2'],
   ],
   'an edge that is delivered again with its old time is a bounce': [
     [
