@@ -60,6 +60,8 @@ export interface CameraStatus {
   readonly fault: CameraFault | null;
   /** Parts of the board that do not work now. */
   readonly parts: readonly (CameraFault & { readonly part: string })[];
+  /** What the last check of the camera found wrong; empty when it passed, null before the first. */
+  readonly check: readonly Finding[] | null;
   /** Where the camera is, in degrees (WGS 84); null without a fix younger than two seconds. */
   readonly position: { readonly latitude: number; readonly longitude: number } | null;
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
@@ -88,6 +90,7 @@ export class Camera {
   readonly #indicator: CameraIndicator;
   readonly #readiness: CameraReadiness;
   readonly #cancels: Cancel[] = [];
+  #findings: readonly Finding[] | undefined;
   #newestFault: CameraFault | null = null;
 
   private constructor(
@@ -176,6 +179,7 @@ export class Camera {
    */
   async check(): Promise<readonly Finding[]> {
     const findings = await this.#readiness.check();
+    this.#findings = findings;
     this.#indicator.setChecked(findings.every(({ ok }) => ok));
     for (const { part, ok, detail } of findings) {
       if (!ok) this.#noteFault('hal/check-failed', `${part}: ${detail}`);
@@ -191,6 +195,7 @@ export class Camera {
       boot: this.card.boot,
       recorder,
       fault: recorder.mode === 'fault' ? this.#newestFault : null,
+      check: this.#findings?.filter(({ ok }) => !ok) ?? null,
       position: positionOf(this.#board),
       parts: this.#board.health.faults().map(({ part, fault }) => {
         return { part, ...faultOf(fault.code, fault.message) };

@@ -4,7 +4,8 @@ import { parseConfig } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { CameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
-import { openMachine } from '../hal/machine.js';
+import { openMachine, openServiceManager } from '../hal/machine.js';
+import type { ServiceManager } from '../hal/ports/service-manager.js';
 import { createLogger } from '../log.js';
 import type { RecoverySummary } from '../storage/recovery.js';
 import { formatSegmentRef } from '../units.js';
@@ -35,6 +36,7 @@ export async function run(
   const data = getText(options, 'data');
   await requireCamera(machine.fs, data);
   const config = await readConfig(machine.fs, options, data);
+  const service = openServiceManager(machine, log);
   let opened: OpenedCamera | undefined;
   const control = await listenControl(
     dataPaths(data).control,
@@ -43,13 +45,15 @@ export async function run(
   );
   try {
     opened = await openCamera(machine, log, { board, data, config }, narrate(output));
-    await serve(opened, config.deviceId, output);
+    await serve(opened, config.deviceId, output, service);
   } finally {
+    service.stopping();
     const ending = opened;
     opened = undefined;
     const isClean = (await ending?.close()) ?? true;
     if (!isClean) log.warn({}, 'the card did not answer in time; recovery does the rest');
     await control.close();
+    await service.close();
   }
   return 0;
 }
@@ -59,8 +63,10 @@ async function serve(
   { camera, board }: OpenedCamera,
   device: string,
   output: Output,
+  service: ServiceManager,
 ): Promise<void> {
   camera.start();
+  service.ready(`camera ${device}, boot ${camera.card.boot}, on ${board.file.model}`);
   say(output, `camera ${device}, boot ${camera.card.boot}, on ${board.file.model}`);
   say(output, 'stop with Ctrl-C; a running recording is closed well');
   if (output.isJson) printJson(output, { event: 'started', boot: camera.card.boot });

@@ -52,7 +52,7 @@ async function tellStopped(fs: FileSystem, paths: DataPaths, output: Output): Pr
 
 function printRunning(
   output: Output,
-  { device, boot, recorder, fault, parts, position, dock, ...card }: CameraStatus,
+  { device, boot, recorder, fault, parts, check, position, dock, ...card }: CameraStatus,
 ): void {
   const rec = recorder.rec === null ? '' : `, recording ${recorder.rec}`;
   const length = recorder.rec === null ? '' : ` for ${formatSeconds(recorder.recordingMs / 1000)}`;
@@ -61,6 +61,7 @@ function printRunning(
   for (const { part, code, message } of parts) {
     say(output, `${part}: ${new CameraError(code, message).line}`);
   }
+  for (const { part, detail } of check ?? []) say(output, `not ready, ${part}: ${detail}`);
   const buffered = formatSeconds(recorder.bufferedMs / 1000);
   say(output, `pre-event buffer: ${buffered}, ${formatBytes(recorder.bufferedBytes)}`);
   say(output, `pictures: ${recorder.frames}, lives of the encoder: ${recorder.runs}`);

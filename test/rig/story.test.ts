@@ -34,13 +34,14 @@ test('a shift on the rig: buffering, a press, a hold, a fall, a position, the do
   await sensors.start();
   await camera.startReceiver(broker.url);
 
+  told('keys, broker and receiver are there');
   const lapel = camera.start(broker.url);
   await lapel.event(({ event, mode }) => event === 'mode' && mode === 'buffering', STEP_MS_MAX);
   told('buffering');
   const ready = await camera.until(
     'every part works and there is a position',
-    ({ parts, position, recorder }) =>
-      parts.length === 0 && position !== null && recorder.bufferedMs >= 3000,
+    ({ parts, check, position, recorder }) =>
+      parts.length === 0 && check?.length === 0 && position !== null && recorder.bufferedMs >= 3000,
   );
   t.is(ready.position?.latitude.toFixed(3), '53.361');
   told('every part works, position known');
