@@ -31,19 +31,21 @@ node_minimum=20.19
 node -e "const [a, b] = process.versions.node.split('.').map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)" \
   2>/dev/null || fail "Node.js $node_minimum or newer is needed, found $(node --version 2>/dev/null || echo none); see https://nodejs.org"
 
-# GStreamer and its headers, a compiler for the native npm packages, and the tools that tests and README use.
+# GStreamer and its headers, a compiler for the native npm packages, the tools that tests and README use, FUSE for the rig;
+# gpiod for kernels without GPIO in sysfs, adjtimex for the state of NTP.
 packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav gstreamer1.0-x fonts-dejavu-core
   g++ make pkg-config python3 ca-certificates
   ffmpeg age mosquitto socat openssl
+  fuse3 libfuse3-dev gpiod adjtimex
 )
-# QEMU and what makes a kernel module and an initramfs for its guest; gpiod also serves cameras without GPIO in sysfs.
+# QEMU and what makes a kernel module and an initramfs for its guest.
 rig_packages=(
   qemu-system-x86 qemu-utils busybox-static kmod cpio xz-utils e2fsprogs
   gcc-12 libelf-dev flex bison bc
-  i2c-tools v4l-utils gpiod
+  i2c-tools v4l-utils
 )
 if $with_rig; then packages+=("${rig_packages[@]}"); fi
 absent=()

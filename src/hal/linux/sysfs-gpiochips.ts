@@ -23,7 +23,7 @@ export const SYSFS_GPIO_PATHS: SysfsGpioPaths = { gpio: '/sys/class/gpio', dev: 
 /**
  * The number that sysfs has for a line. Chips are found by label, never by number or order; where several have the same
  * label, the one with the lowest number counts. A name is looked up with the gpiod tools where the kernel has the
- * character device, else in the devicetree of the chip. Rejects with `hal/disconnected` when there is no such line.
+ * character device, else, and when they do not know it, in the devicetree of the chip. Rejects with `hal/disconnected` when there is no such line.
  */
 export async function findSysfsLine(
   { chip: label, line }: Pick<LineSpec, 'chip' | 'line'>,
@@ -67,8 +67,10 @@ async function offsetOf(
 ): Promise<number | undefined> {
   const devices = await readdir(dev).catch((): string[] => []);
   if (devices.some((device) => /^gpiochip\d+$/.test(device))) {
-    const tools = await GpiodTools.find().catch(() => undefined);
-    if (tools !== undefined) return (await tools.locate({ chip: label, line: name })).offset;
+    const located = await GpiodTools.find()
+      .then((tools) => tools.locate({ chip: label, line: name }))
+      .catch(() => undefined);
+    if (located !== undefined) return located.offset;
   }
   const property = await readText(path.join(chip.directory, 'device/of_node/gpio-line-names'));
   if (property === undefined) return undefined;

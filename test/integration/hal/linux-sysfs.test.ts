@@ -32,6 +32,9 @@ const chip = (
   [`${name}/ngpio`]: `${ngpio}\n`,
 });
 
+/** A machine without the character device. */
+const NO_DEVICES = '/nonexistent';
+
 /** As on a Raspberry Pi 3 with kernel 6.1: the expander comes first. */
 const PI = {
   ...chip('gpiochip450', 'raspberrypi-exp-gpio', 450, 8),
@@ -41,7 +44,7 @@ const PI = {
 
 test('a line is found by the label of its chip, whatever the base is', async (t) => {
   const gpio = await tree(t, PI);
-  const paths = { gpio, dev: gpio };
+  const paths = { gpio, dev: NO_DEVICES };
   t.is(await findSysfsLine({ chip: 'pinctrl-bcm2835', line: 17 }, paths), 475);
   t.is(await findSysfsLine({ chip: 'raspberrypi-exp-gpio', line: 7 }, paths), 457);
   for (const line of [8, -1, 0.5]) {
@@ -56,7 +59,7 @@ test('a line is found by the label of its chip, whatever the base is', async (t)
 
 test('a line is found by its name in the devicetree of its chip only', async (t) => {
   const gpio = await tree(t, PI);
-  const paths = { gpio, dev: gpio };
+  const paths = { gpio, dev: NO_DEVICES };
   t.is(await findSysfsLine({ chip: 'pinctrl-bcm2835', line: 'ID_SCL' }, paths), 459);
   t.is(await findSysfsLine({ chip: 'pinctrl-bcm2835', line: 'GPIO3' }, paths), 461);
   for (const [label, line] of [
@@ -72,7 +75,7 @@ test('of two chips with one label the one with the lower number counts', async (
     ...chip('gpiochip1000', 'twin', 1000, 4),
     ...chip('gpiochip900', 'twin', 900, 4),
   });
-  t.is(await findSysfsLine({ chip: 'twin', line: 1 }, { gpio, dev: gpio }), 901);
+  t.is(await findSysfsLine({ chip: 'twin', line: 1 }, { gpio, dev: NO_DEVICES }), 901);
 });
 
 test('a machine without sysfs GPIO has no line', async (t) => {
