@@ -48,10 +48,11 @@ modules=$root/etc/modules-load.d/lapel.conf
 
 # put FILE: standard input becomes FILE, whole or not at all, and only when it differs. False when it was so already.
 put() {
-  local part=$1.part
+  local part=$1.part content
+  content=$(cat)
+  if cmp -s "$1" - <<<"$content"; then return 1; fi
   mkdir -p "$(dirname "$1")"
-  cat >"$part"
-  if cmp -s "$part" "$1"; then rm "$part"; return 1; fi
+  printf '%s\n' "$content" >"$part"
   chmod 644 "$part"
   sync "$part"
   mv -f "$part" "$1"
@@ -133,9 +134,16 @@ if [ ! -d "$target" ]; then
   rm -rf "$incoming"
   mkdir -p "$incoming"
   cp -r --parents "${parts[@]}" "$incoming"
-  cp -r "$(readlink -f node_modules)" "$incoming/node_modules"
-  (cd "$incoming" && npm prune --omit=dev --offline --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
-    fail "npm could not take the development packages away"
+  # npm would fetch what is missing, without compiling it; this takes what is there or says what is not.
+  packages=$(node -e '
+    const { existsSync } = require("node:fs");
+    const { packages } = JSON.parse(require("node:fs").readFileSync("package-lock.json", "utf8"));
+    for (const [path, { dev, optional }] of Object.entries(packages)) {
+      if (path === "" || dev) continue;
+      if (existsSync(path)) console.log(path);
+      else if (!optional) throw new Error(path);
+    }' 2>/dev/null) || fail "node_modules is not what package-lock.json says: run board/setup.sh first"
+  xargs -d '\n' cp -r --parents -t "$incoming" <<<"$packages"
   chmod -R u=rwX,go=rX "$incoming"
   # A power cut must not leave a version that is named and not there.
   sync -f "$incoming"
@@ -155,7 +163,8 @@ previous=$(readlink "$home/previous" || true)
 while IFS= read -r old; do
   name=$(basename "$old")
   if [ "$name" = "$version" ] || [ "$name" = "$previous" ]; then continue; fi
-  if readlink /proc/[0-9]*/cwd 2>/dev/null | grep -qxF "$old"; then say "$old is in use and stays"; continue; fi
+  # Processes come and go, and some are not ours to look at.
+  if { readlink /proc/[0-9]*/cwd 2>/dev/null || true; } | grep -qxF "$(realpath "$old")"; then say "$old is in use and stays"; continue; fi
   rm -rf "$old"
   say "removed $old"
 done < <(find "$home" -mindepth 1 -maxdepth 1 -type d -regextype posix-extended -regex '.*/[0-9]+\.[0-9]+\.[0-9]+-[0-9a-f]{12}')

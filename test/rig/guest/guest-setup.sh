@@ -30,4 +30,4 @@ done
 echo 1 >$chip/live
 # Buttons and dock contact of the virtual board are wired to ground and rest high.
 sim=/sys/devices/platform/$(cat $chip/dev_name)/$(cat $chip/bank0/chip_name)
-for line in 17 22 27; do echo pull-up >"$sim/sim_gpio$line/pull"; done
+for line in 17 22 23; do echo pull-up >"$sim/sim_gpio$line/pull"; done
