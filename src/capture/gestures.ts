@@ -31,6 +31,12 @@ export type Gesture =
   /** This edge was a contact that bounced. */
   | { readonly type: 'bounce'; readonly edge: number };
 
+/**
+ * A release right after the last release tells of no press that was lost: no thumb presses and lets go within this time.
+ * It is the end of a bounce that came late, because sysfs gives edges the time at which somebody looked.
+ */
+const LATE_BOUNCE_MS = 100;
+
 /** One button. Starts with `restingButton`. */
 export interface ButtonState {
   /** The press that is going on. */
@@ -70,7 +76,8 @@ export function nextDeadline(
 /**
  * Takes an edge. A press counts at its first contact, a release when the contact has been quiet for
  * `debounceIntervalMs`; every other edge of a bouncing contact is a bounce. A release without a press is a press whose
- * beginning the system swallowed: it ends when the contact has been quiet, unless the contact closes before; an edge that a driver delivers again, with the time it had, is a bounce.
+ * beginning the system swallowed: it ends when the contact has been quiet, unless the contact closes before. A release soon
+ * after a release is a bounce, and so is an edge that a driver delivers again, with the time it had.
  * Every edge with a number is named by exactly one gesture of this or a later step: by `press`, `release` or `bounce`.
  * Every `press` is followed by exactly one `tap`, `lost` or `hold`.
  */
@@ -86,6 +93,10 @@ export function acceptEdge(
     return { state, gestures: [...gestures, ...bounce(edge)] };
   }
   if (settlesAt === undefined && down === undefined) {
+    const isLate = newest?.isPressed === false && edge.at - newest.at < LATE_BOUNCE_MS;
+    if (!edge.isPressed && isLate) {
+      return { state: { ...state, newest: edge }, gestures: [...gestures, ...bounce(edge)] };
+    }
     const step = beginPress(edge, debounceIntervalMs);
     return { state: { ...step.state, newest: edge }, gestures: [...gestures, ...step.gestures] };
   }

@@ -3,6 +3,7 @@
 # gpiomon into a directory that holds the state of one chip of 8 lines:
 #   version      1 or 2: which generation's options are taken; any other option is refused
 #   level.N      electrical level of line N       owner.N   process and tool that have line N       chip   the chip is there
+#   seen.N       level of line N of which gpiomon has told
 # It takes exactly what the manual pages of gpiod 1.6.3 and 2.2 say, as far as the adapter uses it, and says what they say.
 set -u
 home=$(dirname "$0")
@@ -85,6 +86,7 @@ case $tool in
       *) die "unexpected options" ;;
     esac
     level
+    echo "$level" >"$home/seen.$line"
     echo "$$ gpiomon" >"$home/owner.$line"
     while [ -e "$home/chip" ]; do
       before=$level
@@ -93,6 +95,7 @@ case $tool in
         [ "$level" = 1 ] && direction=1 || direction=$falling
         read -r now _ </proc/uptime
         printf '%s %s%s%s0000000\n' "$direction" "${now%.*}" "$separator" "${now#*.}"
+        echo "$level" >"$home/seen.$line"
       fi
       sleep 0.002
     done

@@ -1,11 +1,15 @@
 import { chmod, copyFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from './temporary-directory.js';
 
 /** The chip of the stand-in, and its line 3 by name. */
 export const STAND_IN_CHIP = 'test-chip';
 export const STAND_IN_NAME = 'BUTTON';
+
+/** How often it is looked whether the watcher has been told. */
+const WATCHED_POLL_MS = 2;
 
 /** A directory with gpiod tools that act on files, and the other end of their wires. */
 export class GpiodStandIn {
@@ -29,12 +33,17 @@ export class GpiodStandIn {
     return standIn;
   }
 
-  drive(line: number, isHigh: boolean): Promise<void> {
-    return this.#write(`level.${line}`, isHigh ? '1' : '0');
+  /** Resolves when whoever watches the line has been told, which the shell may take long for on a busy machine. */
+  async drive(line: number, isHigh: boolean): Promise<void> {
+    const level = isHigh ? '1' : '0';
+    await this.#write(`level.${line}`, level);
+    while ((await this.#isWatched(line)) && (await this.#read(`seen.${line}`)) !== level) {
+      await wait(WATCHED_POLL_MS);
+    }
   }
 
   async isHigh(line: number): Promise<boolean> {
-    return (await readFile(path.join(this.directory, `level.${line}`), 'utf8')).trim() === '1';
+    return (await this.#read(`level.${line}`)) === '1';
   }
 
   /** Takes the chip away: tools that hold a line of it end. */
@@ -49,6 +58,22 @@ export class GpiodStandIn {
   /** Lets a process that is not ours have a line. */
   occupy(line: number, pid: number, name: string): Promise<void> {
     return this.#write(`owner.${line}`, `${pid} ${name}`);
+  }
+
+  async #isWatched(line: number): Promise<boolean> {
+    const [pid, tool] = (await this.#read(`owner.${line}`)).split(' ');
+    if (tool !== 'gpiomon') return false;
+    try {
+      return process.kill(Number(pid), 0);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Empty when there is no such file. */
+  async #read(name: string): Promise<string> {
+    const text = await readFile(path.join(this.directory, name), 'utf8').catch(() => '');
+    return text.trim();
   }
 
   /** In one step, so that no tool ever reads half of it. */

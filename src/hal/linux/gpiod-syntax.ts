@@ -34,9 +34,12 @@ export interface GpiodEvent {
 /** Longest line that is looked at; names are up to 32 characters, so an honest line is far below. */
 export const TOOL_LINE_LENGTH_MAX = 512;
 
-/** The generation, from `gpiodetect --version`: `gpiodetect (libgpiod) v1.6.3`. Undefined for any other. */
+/**
+ * The generation, from `gpiodetect --version`: `gpiodetect (libgpiod) v1.6.3`, from 2.3 on `gpiodetect v2.3 (libgpiod v2.3)`.
+ * Undefined for any other.
+ */
 export function parseVersion(text: string): GpiodVersion | undefined {
-  const major = /\(libgpiod\) v(\d+)\./.exec(text)?.[1];
+  const major = /\(libgpiod\)? v(\d+)\./.exec(text)?.[1];
   if (major === '1') return 1;
   return major === '2' ? 2 : undefined;
 }

@@ -165,6 +165,24 @@ const cases: Record<string, readonly [readonly Row[], readonly string[]]> = {
     ],
     ['0 press 1', '110 tap 1', '110 release 2', '160 press 3', '270 tap 3', '270 release 4'],
   ],
+  'a release soon after a release is the end of a bounce that came late': [
+    [
+      [0, 'down'],
+      [100, 'up'],
+      [145, 'up'],
+      [1000, 'wait'],
+    ],
+    ['0 press 1', '130 tap 1', '130 release 2', '145 bounce 3'],
+  ],
+  'a release long after a release is a press whose beginning was lost': [
+    [
+      [0, 'down'],
+      [100, 'up'],
+      [200, 'up'],
+      [1000, 'wait'],
+    ],
+    ['0 press 1', '130 tap 1', '130 release 2', '200 press 3', '230 tap 3'],
+  ],
   'a press after a release that came alone and was quiet is another one': [
     [
       [0, 'up'],

@@ -44,6 +44,7 @@ test('the words for gpiod 2 are those of its manual', (t) => {
 test('the generation is the major version, and a third one is not known', (t) => {
   t.is(parseVersion('gpiodetect (libgpiod) v1.6.3\nCopyright (C) 2017-2018\n'), 1);
   t.is(parseVersion('gpiodetect (libgpiod) v2.2.1\nCopyright (C) 2017-2023\n'), 2);
+  t.is(parseVersion('gpiodetect v2.3 (libgpiod v2.3)\nCopyright (C) 2017-2023\n'), 2);
   t.is(parseVersion('gpiodetect (libgpiod) v3.0\n'), undefined);
   t.is(parseVersion('gpiodetect (libgpiod) v12.0\n'), undefined);
   t.is(parseVersion(''), undefined);
