@@ -5,6 +5,7 @@ import { openBoard } from '../hal/board.js';
 import type { Board } from '../hal/board.js';
 import { findBoard } from '../hal/board-file.js';
 import type { BoardFile } from '../hal/board-schema.js';
+import { judgeTime, startGnssTime } from '../hal/drivers/gnss-time.js';
 import type { Machine } from '../hal/machine.js';
 import type { Logger } from '../log.js';
 import { KeyFile } from '../storage/keys.js';
@@ -23,13 +24,32 @@ export interface OpenedCamera {
 export const findNamedBoard = ({ fs }: Machine, name: string): Promise<BoardFile> =>
   findBoard(name, fs, boardDirectory());
 
-/** Opens a board on this machine. Rejects as `openBoard` does. */
-export const openBoardHere = (
-  { fs, clock }: Machine,
+/**
+ * Opens a board on this machine, and lets network time and its satellite receiver vouch for the clock while it is open.
+ * Rejects as `openBoard` does.
+ */
+export async function openBoardHere(
+  { fs, clock, time }: Machine,
   log: Logger,
   file: BoardFile,
-): Promise<Board> =>
-  openBoard(file, { clock, log, files: fs, footageDirectory: footageDirectory() });
+): Promise<Board> {
+  const deps = { clock, log, files: fs, footageDirectory: footageDirectory() };
+  const board = await openBoard(file, deps);
+  const cancel = time.keep();
+  let state = startGnssTime;
+  board.gnss?.watch((fix) => {
+    const judged = judgeTime(state, fix);
+    state = judged.state;
+    if (judged.mark) time.offer(judged.mark);
+  });
+  return {
+    ...board,
+    close: async () => {
+      cancel();
+      await board.close();
+    },
+  };
+}
 
 /** Opens board, keys and card. Rejects with the errors of each; what was opened is closed again. */
 export async function openCamera(

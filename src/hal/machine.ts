@@ -1,5 +1,7 @@
-import type { Clock } from '../clock.js';
+import type { Cancel, Clock } from '../clock.js';
 import type { Logger } from '../log.js';
+import type { TimeMark } from './drivers/gnss-time.js';
+import { watchClockQuality } from './linux/clock-quality.js';
 import { NodeFileSystem } from './linux/node-file-system.js';
 import { SystemClock } from './linux/system-clock.js';
 import { Systemd } from './linux/systemd.js';
@@ -10,12 +12,33 @@ import type { ServiceManager } from './ports/service-manager.js';
 export interface Machine {
   readonly fs: FileSystem;
   readonly clock: Clock;
+  readonly time: MachineTime;
 }
 
-export const openMachine = (): Machine => ({
-  fs: new NodeFileSystem(),
-  clock: new SystemClock(),
-});
+/** Who vouches for the wall time of this machine. Nobody does until a camera asks. */
+export interface MachineTime {
+  /** Looks now and every minute who holds the system clock, until cancelled. */
+  keep(): Cancel;
+  /** A wall time that a satellite receiver gave; it counts while it is surer than the system clock. */
+  offer(mark: TimeMark): void;
+}
+
+export function openMachine(): Machine {
+  const clock = new SystemClock();
+  return {
+    fs: new NodeFileSystem(),
+    clock,
+    time: {
+      keep: () =>
+        watchClockQuality(clock, (quality) => {
+          clock.setQuality(quality);
+        }),
+      offer: ({ at, wall: { ms, uncertaintyMs } }) => {
+        clock.offer({ utcMs: ms, at, uncertaintyMs, source: 'gnss' });
+      },
+    },
+  };
+}
 
 /** Who started this program as a service; nobody hears it when it was started by hand. */
 export const openServiceManager = ({ clock }: Machine, log: Logger): ServiceManager =>

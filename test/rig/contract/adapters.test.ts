@@ -1,13 +1,19 @@
 import test from 'ava';
+import { writeFile } from 'node:fs/promises';
 import { GpioDock } from '../../../src/hal/drivers/gpio-dock.js';
+import { GpiodGpio } from '../../../src/hal/linux/gpiod-gpio.js';
+import { GpiodTools } from '../../../src/hal/linux/gpiod-tools.js';
 import { I2cBus } from '../../../src/hal/linux/i2c-bus.js';
 import { OnoffGpio } from '../../../src/hal/linux/onoff-gpio.js';
+import { PowerSupply } from '../../../src/hal/linux/power-supply.js';
 import { LinuxSerial } from '../../../src/hal/linux/serial-port.js';
 import { SystemClock } from '../../../src/hal/linux/system-clock.js';
 import { dockContract } from '../../contract/dock-contract.js';
 import { gpioContract } from '../../contract/gpio-contract.js';
 import { i2cContract } from '../../contract/i2c-contract.js';
+import { powerContract } from '../../contract/power-contract.js';
 import { serialContract } from '../../contract/serial-contract.js';
+import { GuestRig } from '../guest-rig.js';
 import { RIG_CHIP, RIG_LINES, SPARE_LINES, openRig } from '../rig.js';
 
 const rig = await openRig();
@@ -26,6 +32,29 @@ gpioContract(`OnoffGpio on ${rig.level}`, () => ({
   drive: (line, isHigh) => rig.drive(offsetOf(line), isHigh),
   isHigh: (line) => rig.isHigh(offsetOf(line)),
 }));
+
+if (rig instanceof GuestRig) {
+  const guest = rig;
+  const tools = await GpiodTools.find();
+  gpioContract(`GpiodGpio ${tools.version} on ${rig.level}`, () => ({
+    port: new GpiodGpio(tools, clock),
+    lines: [
+      { chip: RIG_CHIP, line: SPARE_LINES[0] },
+      { chip: RIG_CHIP, line: SPARE_LINES[1] },
+    ],
+    drive: (line, isHigh) => rig.drive(offsetOf(line), isHigh),
+    isHigh: (line) => rig.isHigh(offsetOf(line)),
+  }));
+  powerContract(`PowerSupply on ${rig.level}`, (t) => {
+    const present = '/sys/module/test_power/parameters/battery_present';
+    t.teardown(() => writeFile(present, 'true'));
+    return {
+      port: new PowerSupply('test_battery'),
+      setBattery: (percent, isCharging) => guest.setPower(percent, isCharging),
+      unplug: () => writeFile(present, 'false'),
+    };
+  });
+}
 
 i2cContract(`I2cBus on ${rig.level}`, async (t) => {
   const { bus, address, emptyAddress } = rig.imu;
