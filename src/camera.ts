@@ -71,6 +71,8 @@ export interface CameraStatus {
 
 /** A start takes up to 5 s until it buffers; pictures and positions are there by then. */
 const FIRST_CHECK_MS = 8000;
+/** What was only slow at the first check has come right by then. */
+const RECHECK_MS = 15_000;
 /** Longest text of a fault in the log; its remedy is in the table of codes. */
 const FAULT_TEXT_MAX = 200;
 /** An encoder may exceed its bit rate for a while: half as much again. */
@@ -91,6 +93,8 @@ export class Camera {
   readonly #readiness: CameraReadiness;
   readonly #cancels: Cancel[] = [];
   #findings: readonly Finding[] | undefined;
+  #cancelRecheck: Cancel = () => undefined;
+  #isClosed = false;
   #newestFault: CameraFault | null = null;
 
   private constructor(
@@ -175,14 +179,22 @@ export class Camera {
 
   /**
    * Looks at every part that can be looked at while the camera runs; the same looks as `lapel doctor` takes. What it
-   * finds decides about the ready light until the next check: after start-up and at each undocking.
+   * finds decides about the ready light until the next check: after start-up, at each undocking, and every 15 s while it
+   * is not passed.
    */
   async check(): Promise<readonly Finding[]> {
     const findings = await this.#readiness.check();
+    const before = new Set(this.#findings?.filter(({ ok }) => !ok).map(({ part }) => part));
     this.#findings = findings;
-    this.#indicator.setChecked(findings.every(({ ok }) => ok));
+    const hasPassed = findings.every(({ ok }) => ok);
+    this.#indicator.setChecked(hasPassed);
+    this.#cancelRecheck();
+    if (!hasPassed && !this.#isClosed) {
+      this.#cancelRecheck = this.#board.clock.after(RECHECK_MS, () => void this.check());
+    }
     for (const { part, ok, detail } of findings) {
-      if (!ok) this.#noteFault('hal/check-failed', `${part}: ${detail}`);
+      // Told once, however often it is found.
+      if (!ok && !before.has(part)) this.#noteFault('hal/check-failed', `${part}: ${detail}`);
     }
     return findings;
   }
@@ -246,7 +258,9 @@ export class Camera {
    * in time: what is left open then is recovery's at the next start.
    */
   async close(): Promise<boolean> {
+    this.#isClosed = true;
     for (const cancel of this.#cancels) cancel();
+    this.#cancelRecheck();
     this.#indicator.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
     const closed = this.uploader

@@ -6,6 +6,7 @@ import { verifyPaths } from '../../src/cli/verify.js';
 import { openMachine } from '../../src/hal/machine.js';
 import { Mosquitto } from '../support/sync/mosquitto.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
+import { GuestRig } from './guest-rig.js';
 import { RIG_LINES, openRig } from './rig.js';
 import type { Role } from './rig.js';
 import { Sensors } from './sensors.js';
@@ -32,6 +33,7 @@ test('a shift on the rig: buffering, a press, a hold, a fall, a position, the do
   const at = (role: Role): number => RIG_LINES[role].line;
   const told = stopwatch(t);
   await sensors.start();
+  if (rig instanceof GuestRig) await rig.setPower(80, false);
   await camera.startReceiver(broker.url);
 
   told('keys, broker and receiver are there');
