@@ -64,7 +64,9 @@ const valid = [
 test('any bytes, cut anywhere: no crash, and no sentence without its checksum', (t) => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 10 }), (chunks) => {
-      hear(t, chunks);
+      t.notThrows(() => {
+        hear(t, chunks);
+      });
     }),
     { numRuns: 2_000 },
   );
