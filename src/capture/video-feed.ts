@@ -3,6 +3,7 @@ import { CameraError, isCameraError, messageOf } from '../errors.js';
 import type { RunEnd, VideoRun, VideoSource } from '../hal/ports/video.js';
 import { ticksToMs, type MonotonicMs } from '../units.js';
 import { GdpReader, type AccessUnit } from './gdp-reader.js';
+import { gapBetween90k } from './fragments.js';
 import { GopFragmenter, type OpenGop } from './gop-fragmenter.js';
 import { muxGop } from './mp4.js';
 import type { Fragment } from './ports.js';
@@ -61,7 +62,8 @@ export class VideoFeed {
   #run: LiveRun | undefined;
   #runs = 0;
   #frames = 0;
-  #lastUnit: { readonly at: MonotonicMs; readonly durationMs: number } | undefined;
+  #lastUnitAt: MonotonicMs | undefined;
+  #newest: Fragment | undefined;
   #gapCause: string | undefined;
 
   constructor(clock: Clock, source: VideoSource, launch: string, events: VideoFeedEvents) {
@@ -72,6 +74,7 @@ export class VideoFeed {
     this.#watch = beginWatch(clock.monotonicMs());
     this.#fragmenter = new GopFragmenter(muxGop, {
       fragment: (fragment, gop) => {
+        this.#tellGap(fragment);
         events.fragment(fragment, gop);
       },
       fault: (error) => {
@@ -112,7 +115,8 @@ export class VideoFeed {
     const at = this.#clock.monotonicMs();
     const open = this.#fragmenter.open;
     const isSilent = open === undefined || this.#watch.isLost;
-    const silentMs = isSilent && this.#lastUnit ? Math.max(0, at - this.#lastUnit.at) : 0;
+    const silentMs =
+      isSilent && this.#lastUnitAt !== undefined ? Math.max(0, at - this.#lastUnitAt) : 0;
     return { at, open, silentMs };
   }
 
@@ -207,16 +211,22 @@ export class VideoFeed {
   #onUnit(run: LiveRun, unit: AccessUnit): void {
     const at = this.#clock.monotonicMs();
     this.#fragmenter.push(unit, at);
-    const isRunning = this.#fragmenter.open !== undefined;
-    if (isRunning && this.#gapCause !== undefined && this.#lastUnit) {
-      const endedAt = this.#lastUnit.at + this.#lastUnit.durationMs;
-      this.#events.gap(Math.max(0, Math.round(at - endedAt)), this.#gapCause);
-      this.#gapCause = undefined;
-    }
     run.frames += 1;
     this.#frames += 1;
-    this.#lastUnit = { at, durationMs: ticksToMs(unit.duration90k) };
+    this.#lastUnitAt = at;
     this.#step({ type: 'unit' });
+  }
+
+  /**
+   * The first GOP of a new run says how long there were no pictures, by the same measure as in the footage. Its first
+   * picture would say too much: an encoder hands out what it took in while it started in one go.
+   */
+  #tellGap(fragment: Fragment): void {
+    const before = this.#newest;
+    this.#newest = fragment;
+    if (this.#gapCause === undefined || before === undefined || before.run === fragment.run) return;
+    this.#events.gap(Math.round(ticksToMs(gapBetween90k(before, fragment))), this.#gapCause);
+    this.#gapCause = undefined;
   }
 
   #kill(cause: string): void {

@@ -199,13 +199,13 @@ test('an encoder that stalls is killed after two seconds and started again', asy
   const rig = await new RecorderRig().start(12_000);
   rig.video.stall();
   await rig.wait(4000);
-  const [, , gap, ...rest] = rig.journal.lines;
-  t.deepEqual(rig.journal.lines.slice(0, 2), [
+  const gap = rig.journal.lines.at(-1);
+  t.deepEqual(rig.journal.lines.slice(0, -1), [
     'mode buffering: pictures',
     'mode fault: no picture for 2000 ms',
+    'mode buffering: pictures',
   ]);
   t.regex(gap ?? '', /^gap none 20\d\d: no picture for 2000 ms$/);
-  t.deepEqual(rest, ['mode buffering: pictures']);
 });
 
 test('a press while video is lost records what the buffer holds and goes on when frames return', async (t) => {
