@@ -20,10 +20,6 @@ const table = {
     'invalid-argument',
     'Correct the board file; board/board.schema.json describes every key.',
   ],
-  'board/no-driver': [
-    'failed-precondition',
-    'Set its status to disabled, or use a build that has the driver.',
-  ],
   'board/memory-budget': [
     'failed-precondition',
     'Lower preEventMs or the bit rate, or raise memory.preEventBytesMax where the board has the memory.',
