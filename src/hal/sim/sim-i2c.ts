@@ -25,9 +25,10 @@ export class SimI2c implements I2cPort {
     }
     const chip = await this.#select(address, register);
     this.#readHooks.get(address)?.(register, length);
-    return Buffer.from(
-      Array.from({ length }, (_, index) => chip[(register + index) % REGISTERS] ?? 0),
-    );
+    const end = register + length;
+    const block = Buffer.from(chip.subarray(register, end));
+    if (end <= REGISTERS) return block;
+    return Buffer.concat([block, chip.subarray(0, end - REGISTERS)]);
   }
 
   async writeByte(address: number, register: number, value: number): Promise<void> {
