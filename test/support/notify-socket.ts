@@ -56,9 +56,14 @@ export class NotifySocket {
   }
 
   /** Resolves with the messages as soon as there are `count`. Rejects when that takes too long. */
-  async atLeast(count: number): Promise<readonly string[]> {
+  atLeast(count: number): Promise<readonly string[]> {
+    return this.until((messages) => messages.length >= count);
+  }
+
+  /** Resolves with the messages as soon as they fit. Rejects when that takes too long. */
+  async until(fit: (messages: readonly string[]) => boolean): Promise<readonly string[]> {
     const deadline = performance.now() + WAIT_MS_MAX;
-    while (this.messages.length < count) {
+    while (!fit(this.messages)) {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) throw new Error(`only ${JSON.stringify(this.messages)}`);
       await new Promise<void>((resolve) => {
