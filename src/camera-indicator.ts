@@ -20,6 +20,7 @@ export class CameraIndicator implements Indicator {
   readonly #cancel: Cancel;
   #mode: RecorderMode = 'idle';
   #isDurable = false;
+  /** Until the first check says otherwise: a part that is missing is known without it. */
   #hasPassed = true;
 
   constructor(board: Pick<Board, 'lights' | 'vibration' | 'health'>) {

@@ -1,4 +1,3 @@
-import type { Recorder } from './capture/recorder.js';
 import { CameraError } from './errors.js';
 import { boardChecks, examine } from './hal/board-checks.js';
 import type { BoardCheck, Finding } from './hal/board-checks.js';
@@ -7,19 +6,32 @@ import type { Card } from './storage/card.js';
 
 /** A camera that gives a picture every 33 ms has given many by then. */
 const PICTURES_MS = 2000;
-/** Ten minutes of footage at 4 Mbit/s: below it a shift is not worth beginning. */
-const FREE_BYTES_MIN = 300 * 1024 * 1024;
+/** Ten minutes of footage at 4 Mbit/s beyond the reserve: with less a shift is not worth beginning. */
+const ROOM_BYTES_MIN = 300 * 1024 * 1024;
+
+/** What is asked of the recorder: its count of pictures since the start. */
+interface PictureCounter {
+  status(): { readonly frames: number };
+}
 
 /** Whether a running camera may show its ready light: every quiet look at the board, pictures, and room on the card. */
 export class CameraReadiness {
   readonly #board: Board;
-  readonly #recorder: Recorder;
+  readonly #recorder: PictureCounter;
   readonly #card: Pick<Card, 'freeBytes'>;
+  readonly #reserveBytes: number;
 
-  constructor(board: Board, recorder: Recorder, card: Pick<Card, 'freeBytes'>) {
+  /** `reserveBytes`: with less than that free on the card no recording starts. */
+  constructor(
+    board: Board,
+    recorder: PictureCounter,
+    card: Pick<Card, 'freeBytes'>,
+    reserveBytes: number,
+  ) {
     this.#board = board;
     this.#recorder = recorder;
     this.#card = card;
+    this.#reserveBytes = reserveBytes;
   }
 
   /** One finding a part; takes about two seconds. */
@@ -42,8 +54,9 @@ export class CameraReadiness {
 
   async #lookAtRoom(): Promise<string> {
     const freeBytes = await this.#card.freeBytes();
-    const mib = Math.round(freeBytes / 1024 / 1024);
-    if (freeBytes >= FREE_BYTES_MIN) return `${mib} MiB free`;
-    throw new CameraError('storage/disk-full', `only ${mib} MiB are free on the card`);
+    const mib = (bytes: number): number => Math.round(bytes / 1024 / 1024);
+    const free = `${mib(freeBytes)} MiB free, ${mib(this.#reserveBytes)} of them in reserve`;
+    if (freeBytes >= this.#reserveBytes + ROOM_BYTES_MIN) return free;
+    throw new CameraError('storage/disk-full', `${free}: too little to record a shift`);
   }
 }

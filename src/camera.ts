@@ -113,7 +113,7 @@ export class Camera {
     this.#config = config;
     this.#log = log;
     this.#indicator = indicator;
-    this.#readiness = new CameraReadiness(board, recorder, card);
+    this.#readiness = new CameraReadiness(board, recorder, card, config.reserveBytes);
     recorder.on({
       faulted: ({ code, detail }) => {
         this.#newestFault = faultOf(code, detail);
@@ -184,12 +184,14 @@ export class Camera {
    */
   async check(): Promise<readonly Finding[]> {
     const findings = await this.#readiness.check();
+    // A check that the end of the camera has overtaken lights nothing any more.
+    if (this.#isClosed) return findings;
     const before = new Set(this.#findings?.filter(({ ok }) => !ok).map(({ part }) => part));
     this.#findings = findings;
     const hasPassed = findings.every(({ ok }) => ok);
     this.#indicator.setChecked(hasPassed);
     this.#cancelRecheck();
-    if (!hasPassed && !this.#isClosed) {
+    if (!hasPassed) {
       this.#cancelRecheck = this.#board.clock.after(RECHECK_MS, () => void this.check());
     }
     for (const { part, ok, detail } of findings) {
