@@ -112,11 +112,16 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
     control: simulation?.control,
     close: async () => {
       simulation?.close();
-      sensors.imu?.close();
-      await sensors.gnss?.close();
-      await buses.close();
-      await ports.dock.close?.();
+      // Lights and motor first: nothing that hangs or fails afterwards may leave a light on.
       await close();
+      sensors.imu?.close();
+      for (const part of [sensors.gnss, buses, ports.dock]) {
+        try {
+          await part?.close?.();
+        } catch (error) {
+          deps.log.warn({ error: messageOf(error) }, 'a part of the board did not close');
+        }
+      }
     },
   };
 }
