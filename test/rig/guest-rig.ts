@@ -131,10 +131,9 @@ export class GuestRig implements Rig {
     /** Answers at another address from now on, as after a solder bridge was moved. */
     moveTo(address: number): Promise<void>;
   };
-  readonly gnss: Rig['gnss'];
+  readonly gnss: PtyReceiver;
   readonly #chip = new SimChip();
   readonly #imu: StubChip;
-  readonly #receiver: PtyReceiver;
 
   /** The camera. Unbinding takes it from under its readers; the module could not be unloaded while there are any. */
   readonly camera = {
@@ -144,7 +143,7 @@ export class GuestRig implements Rig {
 
   private constructor(imu: StubChip, receiver: PtyReceiver) {
     this.#imu = imu;
-    this.#receiver = receiver;
+    this.gnss = receiver;
     this.gpio = { vanish: () => this.#chip.vanish(), return: () => this.#chip.return() };
     this.imu = {
       bus: imu.bus,
@@ -155,13 +154,6 @@ export class GuestRig implements Rig {
       unplug: () => imu.moveTo(PARKED_ADDRESS),
       plug: () => imu.moveTo(CHIPS.imu),
       moveTo: (address) => imu.moveTo(address),
-    };
-    this.gnss = {
-      path: receiver.path,
-      write: (bytes) => receiver.write(bytes),
-      written: () => receiver.written(),
-      unplug: () => receiver.unplug(),
-      plug: () => receiver.plug(),
     };
   }
 
@@ -211,7 +203,7 @@ export class GuestRig implements Rig {
   }
 
   async close(): Promise<void> {
-    await this.#receiver.unplug();
+    await this.gnss.unplug();
     this.#imu.close();
   }
 }

@@ -16,14 +16,12 @@ export class HostRig implements Rig {
   readonly level = 'L1';
   readonly gpio: Rig['gpio'];
   readonly imu: Rig['imu'];
-  readonly gnss: Rig['gnss'];
+  readonly gnss: PtyReceiver;
   readonly #directory: string;
-  readonly #receiver: PtyReceiver;
 
   private constructor(directory: string, registers: string) {
     this.#directory = directory;
-    this.#receiver = new PtyReceiver(path.join(directory, 'gnss'));
-    const receiver = this.#receiver;
+    this.gnss = new PtyReceiver(path.join(directory, 'gnss'));
     this.gpio = {
       vanish: () => writeFile(path.join(CONTROL, 'chip'), '0'),
       return: () => writeFile(path.join(CONTROL, 'chip'), '1'),
@@ -34,13 +32,6 @@ export class HostRig implements Rig {
       peek: async (register) => (await readFile(registers))[register] ?? 0,
       unplug: () => rename(registers, `${registers}.unplugged`),
       plug: () => rename(`${registers}.unplugged`, registers),
-    };
-    this.gnss = {
-      path: receiver.path,
-      write: (bytes) => receiver.write(bytes),
-      written: () => receiver.written(),
-      unplug: () => receiver.unplug(),
-      plug: () => receiver.plug(),
     };
   }
 
@@ -83,7 +74,7 @@ export class HostRig implements Rig {
   }
 
   async close(): Promise<void> {
-    await this.#receiver.unplug();
+    await this.gnss.unplug();
     await rm(this.#directory, { recursive: true, force: true });
   }
 }
