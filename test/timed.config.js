@@ -1,0 +1,15 @@
+// Tests that hold real processes to real times: what a kill may cost, how soon pictures are back, an upload that goes on.
+// One file at a time, because another file beside them would measure the machine and not the camera. `npm test` runs them
+// after the others.
+
+export default {
+  typescript: { rewritePaths: { 'test/': 'build/test/' }, compile: false },
+  files: [
+    'test/crash/kill-*.test.ts',
+    'test/integration/capture/recording.test.ts',
+    'test/end-to-end/broker.test.ts',
+  ],
+  workerThreads: false,
+  concurrency: 1,
+  timeout: '5m',
+};
