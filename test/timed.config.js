@@ -1,6 +1,6 @@
-// Tests that hold real processes to real times: what a kill may cost, how soon pictures are back, an upload that goes on.
-// One file at a time, because another file beside them would measure the machine and not the camera. `npm test` runs them
-// after the others.
+// Tests that hold real processes to real times: what a kill may cost, how soon pictures are back, an upload that goes on,
+// how much twelve seconds of a demo hold. One file at a time, because another file beside them would measure the machine and
+// not the camera. `npm test` runs them after the others.
 
 export default {
   typescript: { rewritePaths: { 'test/': 'build/test/' }, compile: false },
@@ -8,6 +8,7 @@ export default {
     'test/crash/kill-*.test.ts',
     'test/integration/capture/recording.test.ts',
     'test/end-to-end/broker.test.ts',
+    'test/end-to-end/demo.test.ts',
   ],
   workerThreads: false,
   concurrency: 1,
