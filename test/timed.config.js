@@ -1,6 +1,6 @@
 // Tests that hold real processes to real times: what a kill may cost, how soon pictures are back, an upload that goes on,
-// how much twelve seconds of a demo hold. One file at a time, because another file beside them would measure the machine and
-// not the camera. `npm test` runs them after the others.
+// how much twelve seconds of a demo hold, a fall that is over in half a second. One file at a time, because another file
+// beside them would measure the machine and not the camera. `npm test` runs them after the others.
 
 export default {
   typescript: { rewritePaths: { 'test/': 'build/test/' }, compile: false },
@@ -9,6 +9,8 @@ export default {
     'test/integration/capture/recording.test.ts',
     'test/end-to-end/broker.test.ts',
     'test/end-to-end/demo.test.ts',
+    'test/end-to-end/parts.test.ts',
+    'test/end-to-end/service.test.ts',
   ],
   workerThreads: false,
   concurrency: 1,
