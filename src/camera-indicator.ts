@@ -11,6 +11,9 @@ const PULSES = {
   refused: [100, 80, 100, 80, 100, 80, 600],
 } as const;
 
+/** A mark is seen as well as felt, for boards without a motor: the record light turns over for this long. */
+const MARK_WINK_MS = 100;
+
 /**
  * The lights and the motor of the board, in the language of the indicator table. What is shown follows the recorder,
  * the parts of the board, and the last check of the camera.
@@ -38,6 +41,7 @@ export class CameraIndicator implements Indicator {
 
   signal(kind: keyof typeof PULSES): void {
     this.#board.vibration?.play(PULSES[kind]);
+    if (kind === 'marked') this.#board.lights.wink('record', MARK_WINK_MS);
   }
 
   /** Whether the last check of the camera was passed: without it there is no ready light. */

@@ -157,8 +157,8 @@ export class Camera {
   start(): void {
     const { buttons, dock } = this.#board;
     for (const button of ['record', 'function'] as const) {
-      const cancel = buttons[button]?.watch(({ isPressed, at }) => {
-        this.recorder.edge({ button, isPressed, at });
+      const cancel = buttons[button]?.watch((edge) => {
+        this.recorder.edge({ button, ...edge });
       });
       if (cancel !== undefined) this.#cancels.push(cancel);
     }

@@ -14,6 +14,8 @@ export interface NumberedEdge {
   readonly edge: number | null;
   readonly isPressed: boolean;
   readonly at: MonotonicMs;
+  /** True when the contact was not, or may not have been, quiet before it, whatever `at` says: it settles nothing. */
+  readonly isBounce?: boolean;
 }
 
 /** What the edges of one button mean. `press` is the number of the edge that the press began with. */
@@ -86,13 +88,15 @@ export function acceptEdge(
   edge: NumberedEdge,
   timing: PressTiming,
 ): GestureStep {
-  const { state, gestures } = passTime(before, edge.at, timing);
+  const { state, gestures } = passTime(before, settledUntil(before, edge), timing);
   const { debounceIntervalMs } = timing;
   const { down, unsettled, settlesAt, newest } = state;
   if (newest?.isPressed === edge.isPressed && edge.at <= newest.at) {
     return { state, gestures: [...gestures, ...bounce(edge)] };
   }
   if (settlesAt === undefined && down === undefined) {
+    // Where such a press was one after all, its driver says so when the contact is quiet, with the same time.
+    if (edge.isPressed && edge.isBounce) return { state, gestures: [...gestures, ...bounce(edge)] };
     const isLate = newest?.isPressed === false && edge.at - newest.at < LATE_BOUNCE_MS;
     if (!edge.isPressed && isLate) {
       return { state: { ...state, newest: edge }, gestures: [...gestures, ...bounce(edge)] };
@@ -109,6 +113,12 @@ export function acceptEdge(
     },
     gestures: unsettled ? [...gestures, ...bounce(unsettled)] : gestures,
   };
+}
+
+/** An edge that comes late, when the process was held up, must not make the contact look quiet before it. */
+function settledUntil({ settlesAt }: ButtonState, { at, isBounce }: NumberedEdge): MonotonicMs {
+  const isOpen = isBounce === true && settlesAt !== undefined;
+  return isOpen ? monotonicMs(Math.min(at, settlesAt - 1)) : at;
 }
 
 /** Lets time pass up to `now`: holds are reached and contacts settle. */

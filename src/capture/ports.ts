@@ -109,6 +109,8 @@ export interface PressEdge {
   readonly button: PressOrigin;
   readonly isPressed: boolean;
   readonly at: MonotonicMs;
+  /** True when the contact was not, or may not have been, quiet before it. */
+  readonly isBounce?: boolean;
 }
 
 /** What became of an edge. Every edge gets exactly one. */

@@ -68,6 +68,7 @@ export class PressDesk<Moment> {
   readonly #edges = new Map<number, KnownEdge<Moment>>();
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
+  readonly #waitingOf: Record<PressEdge['button'], number> = { record: 0, function: 0, fall: 0 };
   /** The newest edge of a button for which there was no room behind the last one that waits for the log. */
   #overflow: Partial<Record<PressEdge['button'], Overflow | undefined>> = {};
   #timer: Cancel | undefined;
@@ -96,7 +97,9 @@ export class PressDesk<Moment> {
     this.#overflow = {};
     const moment = this.#events.moment(edge);
     this.#waiting += 1;
+    this.#waitingOf[edge.button] += 1;
     this.#enqueue(async () => {
+      this.#waitingOf[edge.button] -= 1;
       try {
         await this.#take(edge, moment);
       } finally {
@@ -162,11 +165,8 @@ export class PressDesk<Moment> {
     });
   }
 
-  async #move({ button, isPressed, at }: PressEdge, edge: number | null): Promise<void> {
-    await this.#apply(
-      button,
-      acceptEdge(this.#buttons[button], { edge, isPressed, at }, this.#timing),
-    );
+  async #move({ button, ...rest }: PressEdge, edge: number | null): Promise<void> {
+    await this.#apply(button, acceptEdge(this.#buttons[button], { edge, ...rest }, this.#timing));
   }
 
   async #apply(button: PressEdge['button'], { state, gestures }: GestureStep): Promise<void> {
@@ -191,11 +191,15 @@ export class PressDesk<Moment> {
     });
   }
 
-  /** After a pause of the process, edges that wait have their turn before a hold is judged. */
+  /**
+   * After a pause of the process, edges that wait have their turn before a hold is judged or a contact called quiet: a
+   * button with such edges is judged with them.
+   */
   async #passTime(): Promise<void> {
     await this.#clock.nextTurn();
     const now = this.#clock.monotonicMs();
     for (const button of ['record', 'function', 'fall'] as const) {
+      if (this.#waitingOf[button] > 0) continue;
       await this.#apply(button, passTime(this.#buttons[button], now, this.#timing));
     }
   }

@@ -180,6 +180,10 @@ export class GuestRig implements Rig {
     return this.#chip.isHigh(offset);
   }
 
+  async levelFile(offset: number): Promise<string> {
+    return `${await lineOf(offset)}/value`;
+  }
+
   play(offset: number, steps: readonly LevelStep[]): Promise<readonly number[]> {
     return this.#chip.play(offset, steps);
   }

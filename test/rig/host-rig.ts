@@ -62,6 +62,10 @@ export class HostRig implements Rig {
     return (await readFile(path.join(CONTROL, String(offset)), 'utf8')).trim() === '1';
   }
 
+  levelFile(offset: number): Promise<string> {
+    return Promise.resolve(path.join(CONTROL, String(offset)));
+  }
+
   play(offset: number, steps: readonly LevelStep[]): Promise<readonly number[]> {
     const workerData: PlayerTask = {
       file: path.join(CONTROL, String(offset)),

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
+import type { ExecutionContext } from 'ava';
 import { LAPEL, runLapelJson } from '../support/process.js';
 import { Mosquitto } from '../support/sync/mosquitto.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
+import { GuestRig } from './guest-rig.js';
 import { RIG_LINES, openRig } from './rig.js';
 import { Sensors } from './sensors.js';
 import { STEP_MS_MAX, VirtualCamera } from './virtual-camera.js';
@@ -126,3 +129,51 @@ test.serial(
     await lapel.event(({ event }) => event === 'recording-stopped', STEP_MS_MAX);
   },
 );
+
+// Only the guest has a camera whose driver can be taken away; on the host a test picture stands for it.
+if (rig instanceof GuestRig) {
+  test.serial(
+    'a camera whose driver is unbound is named by the doctor, shown while L2 records, and filmed again',
+    async (t) => {
+      t.timeout(STEP_MS_MAX * 5);
+      const broker = await Mosquitto.start();
+      const camera = await VirtualCamera.make(await temporaryDirectory(t), rig);
+      t.teardown(async () => {
+        await camera.close();
+        await broker.stop();
+      });
+      await rig.camera.unplug();
+      const words = ['--board', camera.board, '--data', camera.data];
+      const { status, result } = await runLapelJson<Report>('doctor', ...words, '--only', 'camera');
+      await rig.camera.plug();
+      t.is(status, 1);
+      t.regex(lines(result).join('\n'), /^camera [^\n]*$/);
+
+      const lapel = camera.start(broker.url);
+      await lapel.event(({ event, mode }) => event === 'mode' && mode === 'buffering', STEP_MS_MAX);
+      await rig.press('record', 200);
+      await camera.until('recording', ({ recorder }) => recorder.isDurable);
+      const from = performance.now();
+      await rig.camera.unplug();
+      await camera.until('not durable', ({ recorder }) => !recorder.isDurable);
+      const toldMs = performance.now() - from;
+      await shines(t, RIG_LINES.ledFault.line, 'amber');
+      t.false(await rig.isHigh(RIG_LINES.ledRecord.line), 'red is dark');
+      await rig.camera.plug();
+      const back = await camera.until('durable again', ({ recorder }) => recorder.isDurable);
+      t.is(back.recorder.mode, 'recording');
+      t.log(
+        `camera: told after ${Math.round(toldMs)} ms, back after ${Math.round(performance.now() - from)} ms`,
+      );
+      await rig.press('record', 3500);
+      await lapel.event(({ event }) => event === 'recording-stopped', STEP_MS_MAX);
+    },
+  );
+}
+
+/** Waits for a light that may blink. */
+async function shines(t: ExecutionContext, line: number, colour: string): Promise<void> {
+  const limit = performance.now() + STEP_MS_MAX;
+  while (!(await rig.isHigh(line)) && performance.now() < limit) await sleep(50);
+  t.true(performance.now() < limit, `${colour} is seen`);
+}

@@ -47,6 +47,8 @@ export interface Rig {
   drive(offset: number, isHigh: boolean): Promise<void>;
   /** The level of a line, whoever drives it. */
   isHigh(offset: number): Promise<boolean>;
+  /** The file that holds the level of a line, `0` or `1`, whoever drives it. */
+  levelFile(offset: number): Promise<string>;
   /**
    * Puts levels on an input line from a thread of its own, so that nothing this thread does delays them. Resolves with
    * the time of each, milliseconds of CLOCK_MONOTONIC, when all are done.

@@ -32,6 +32,8 @@ export class Button {
   #state = startDebounce(false);
   /** Counts edges, so that a level read before an edge is not judged after it. */
   #edges = 0;
+  /** Whether the level has been looked at since the last edge, when the contact had had its time to settle. */
+  #wasSeenQuiet = true;
   #isFaulty = false;
   #isClosed = false;
 
@@ -46,7 +48,9 @@ export class Button {
     this.#onFault = onFault;
     this.#cancelWatch = line.watch((edge) => {
       this.#edges += 1;
-      this.#deliver(judgeEdge(this.#state, edge, spec.debounceIntervalMs));
+      const judged = judgeEdge(this.#state, edge, spec.debounceIntervalMs, this.#wasSeenQuiet);
+      this.#wasSeenQuiet = false;
+      this.#deliver(judged);
       this.#checkAfter(spec.debounceIntervalMs);
     });
   }
@@ -105,6 +109,7 @@ export class Button {
     const level = await this.#readLevel();
     // An edge that came meanwhile has asked for a check of its own.
     if (this.#isClosed || this.#edges !== edgesBefore) return;
+    this.#wasSeenQuiet = true;
     if (level !== undefined) {
       const judged = judgeLevel(this.#state, level, this.#clock.monotonicMs());
       if (judged !== undefined) this.#deliver(judged);

@@ -27,13 +27,27 @@ export const startDebounce = (isPressed: boolean): DebounceState => ({
 });
 
 /**
+ * A process that is held up sees a bounce late, and sysfs gives it the time at which it was seen. No thumb lets go and
+ * presses again within this time, so an edge this soon after one that nobody has seen settle is a bounce as well.
+ */
+const LATE_BOUNCE_MS = 100;
+
+/**
  * Judges an edge the moment it comes, so that a press is never delayed: it is a bounce when less than
- * `intervalMs` passed since the edge before it. Each bounce starts the interval anew.
+ * `intervalMs` passed since the edge before it, or when it may have been less. Each bounce starts the interval anew.
+ * `wasSeenQuiet`: whether the level has been looked at since the edge before it, at least `intervalMs` after that.
  * An edge in the direction that the button has already is passed on like any other, because edges get lost on the
  * way: a release without its press still tells of a press.
  */
-export function judgeEdge(state: DebounceState, edge: Edge, intervalMs: number): Debounced {
-  const isBounce = state.last !== undefined && edge.at - state.last.at < intervalMs;
+export function judgeEdge(
+  state: DebounceState,
+  edge: Edge,
+  intervalMs: number,
+  wasSeenQuiet: boolean,
+): Debounced {
+  const mayBeLate = !wasSeenQuiet && edge.hasKernelTime !== true;
+  const bouncesForMs = mayBeLate ? Math.max(intervalMs, LATE_BOUNCE_MS) : intervalMs;
+  const isBounce = state.last !== undefined && edge.at - state.last.at < bouncesForMs;
   const isPressed = isBounce ? state.isPressed : edge.isActive;
   return {
     state: { isPressed, last: edge },

@@ -11,7 +11,10 @@ export type LightPattern = 'on' | 'off' | { readonly blinkMs: number };
 interface Light {
   readonly writer: LevelWriter;
   pattern: LightPattern;
+  /** What the pattern wants at this moment; a wink shows the opposite. */
+  isLit: boolean;
   cancel: Cancel | undefined;
+  winkEnd: Cancel | undefined;
 }
 
 /** Status lights by role. All start dark. */
@@ -29,14 +32,7 @@ export class StatusLights<Role extends string = string> {
     const entries = Object.entries(lines) as [Role, OutputLine | undefined][];
     this.#lights = new Map(
       entries.flatMap(([role, line]) =>
-        line === undefined
-          ? []
-          : [
-              [
-                role,
-                { writer: new LevelWriter(line, onFault), pattern: 'off', cancel: undefined },
-              ] as const,
-            ],
+        line === undefined ? [] : [[role, darkLight(new LevelWriter(line, onFault))] as const],
       ),
     );
   }
@@ -59,13 +55,25 @@ export class StatusLights<Role extends string = string> {
     light.cancel?.();
     light.cancel = undefined;
     light.pattern = pattern;
-    let isLit = pattern !== 'off';
-    light.writer.set(isLit);
+    light.isLit = pattern !== 'off';
+    update(light);
     if (typeof pattern === 'string') return;
     light.cancel = this.#clock.every(pattern.blinkMs / 2, () => {
-      isLit = !isLit;
-      light.writer.set(isLit);
+      light.isLit = !light.isLit;
+      update(light);
     });
+  }
+
+  /** Turns a light over for `ms`, whatever it shows: dark when it is lit. A wink during a wink makes it last longer. */
+  wink(role: Role, ms: number): void {
+    const light = this.#lights.get(role);
+    if (light === undefined) return;
+    light.winkEnd?.();
+    light.winkEnd = this.#clock.after(ms, () => {
+      light.winkEnd = undefined;
+      update(light);
+    });
+    update(light);
   }
 
   /** What each light shows. */
@@ -77,9 +85,24 @@ export class StatusLights<Role extends string = string> {
   /** Darkens every light and closes the lines; rejects when a line cannot be closed. */
   async close(): Promise<void> {
     const lights = [...this.#lights.values()];
-    for (const light of lights) light.cancel?.();
+    for (const light of lights) {
+      light.cancel?.();
+      light.winkEnd?.();
+    }
     await Promise.all(lights.map(({ writer }) => writer.close()));
   }
+}
+
+const darkLight = (writer: LevelWriter): Light => ({
+  writer,
+  pattern: 'off',
+  isLit: false,
+  cancel: undefined,
+  winkEnd: undefined,
+});
+
+function update({ writer, isLit, winkEnd }: Light): void {
+  writer.set(winkEnd === undefined ? isLit : !isLit);
 }
 
 function isSame(a: LightPattern, b: LightPattern): boolean {

@@ -202,7 +202,7 @@ class GpiodInput extends GpiodHeldLine implements InputLine {
     this.#isHigh = event.isHigh;
     const at = edgeTime(event.kernelMs, kernelNowMs(), clock.monotonicMs());
     this.#lastAt = monotonicMs(Math.max(at, this.#lastAt));
-    const edge = { isActive: event.isHigh !== activeLow, at: this.#lastAt };
+    const edge = { isActive: event.isHigh !== activeLow, at: this.#lastAt, hasKernelTime: true };
     for (const listener of this.#listeners) listener(edge);
   }
 }

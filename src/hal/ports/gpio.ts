@@ -14,6 +14,8 @@ export interface LineSpec {
 export interface Edge {
   readonly isActive: boolean;
   readonly at: MonotonicMs;
+  /** True when `at` is the kernel's, so that an edge that is delivered late still has the time at which it came. */
+  readonly hasKernelTime?: boolean;
 }
 
 export interface InputLine {

@@ -20,7 +20,7 @@ async function bench(document = boardDocument()) {
     await clock.advance(3000);
     return board.sim?.state().lights;
   };
-  return { board, indicator, lights };
+  return { board, clock, indicator, lights };
 }
 
 const LOST = new CameraError('hal/disconnected', 'no answer');
@@ -54,4 +54,14 @@ test('a board without an amber light tells faults with its status light', async 
   indicator.show('buffering', false);
   board.health.reporter('gnss')(LOST);
   t.like(await lights(), { status: 'on' });
+});
+
+test('a mark makes the record light wink, for boards that have no motor', async (t) => {
+  const { board, clock, indicator, lights } = await bench();
+  indicator.show('recording', true);
+  t.like(await lights(), { record: 'on' });
+  indicator.signal('marked');
+  await clock.advance(50);
+  t.like(board.sim?.state().lights, { record: 'off' });
+  t.like(await lights(), { record: 'on' });
 });

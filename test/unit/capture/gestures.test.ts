@@ -5,6 +5,7 @@ import {
   passTime,
   restingButton,
   type Gesture,
+  type NumberedEdge,
   type PressTiming,
 } from '../../../src/capture/gestures.js';
 import { monotonicMs } from '../../../src/units.js';
@@ -241,4 +242,65 @@ test('a hold is as long as it is asked to be', (t) => {
   const { state } = acceptEdge(restingButton, press, longer);
   t.deepEqual(passTime(state, monotonicMs(4999), longer).gestures, []);
   t.deepEqual(passTime(state, monotonicMs(5000), longer).gestures, [{ type: 'hold', press: 1 }]);
+});
+
+const edgeOf = (edge: number, isPressed: boolean, at: number, isBounce = false): NumberedEdge => ({
+  edge,
+  isPressed,
+  at: monotonicMs(at),
+  isBounce,
+});
+
+/** What edges mean that are handed on in one go, as after a pause of the process. */
+function playLate(edges: readonly NumberedEdge[]): string[] {
+  let state = restingButton;
+  const seen: string[] = [];
+  const say = ({ gestures }: { readonly gestures: readonly Gesture[] }): void => {
+    seen.push(...gestures.map((it) => `${it.type} ${'press' in it ? it.press : it.edge}`));
+  };
+  for (const edge of edges) {
+    const step = acceptEdge(state, edge, TIMING);
+    state = step.state;
+    say(step);
+  }
+  say(passTime(state, monotonicMs((edges.at(-1)?.at ?? 0) + 500), TIMING));
+  return seen;
+}
+
+test('a bounce that was seen late does not end the press and begin another', (t) => {
+  const edges = [edgeOf(1, true, 0), edgeOf(2, false, 5), edgeOf(3, true, 45, true)];
+  t.deepEqual(playLate([...edges, edgeOf(4, false, 200)]), [
+    'press 1',
+    'bounce 2',
+    'bounce 3',
+    'tap 1',
+    'release 4',
+  ]);
+});
+
+test('a late contact after a press that has ended is a bounce; its driver delivers it again when it stays closed', (t) => {
+  let state = restingButton;
+  const seen: string[] = [];
+  const take = (step: ReturnType<typeof acceptEdge>): void => {
+    state = step.state;
+    seen.push(...step.gestures.map((it) => `${it.type} ${'press' in it ? it.press : it.edge}`));
+  };
+  take(acceptEdge(state, edgeOf(1, true, 0), TIMING));
+  take(acceptEdge(state, edgeOf(2, false, 200), TIMING));
+  take(passTime(state, monotonicMs(240), TIMING));
+  take(acceptEdge(state, edgeOf(3, true, 250, true), TIMING));
+  t.deepEqual(seen, ['press 1', 'tap 1', 'release 2', 'bounce 3']);
+  take(acceptEdge(state, edgeOf(4, true, 250), TIMING));
+  t.is(seen.at(-1), 'press 4');
+});
+
+test('a hold that is due while a late bounce settles is still a hold', (t) => {
+  const edges = [edgeOf(1, true, 0), edgeOf(2, false, 2_980), edgeOf(3, true, 3_020, true)];
+  t.deepEqual(playLate([...edges, edgeOf(4, false, 3_400)]), [
+    'press 1',
+    'bounce 2',
+    'bounce 3',
+    'hold 1',
+    'release 4',
+  ]);
 });

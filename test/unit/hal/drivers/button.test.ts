@@ -168,7 +168,8 @@ test('an edge that comes while the level is being read is not judged by that lev
   };
   await clock.advance(60);
   t.true(button.isPressed);
-  t.deepEqual(brief(edges), ['down 0', 'down 30']);
+  // Nobody has seen the contact quiet, so it may have come earlier: a bounce.
+  t.deepEqual(brief(edges), ['down 0', 'down 30 bounce']);
 });
 
 test('a level that cannot be read is told once, and read again until it can', async (t) => {

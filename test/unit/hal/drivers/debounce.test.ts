@@ -1,6 +1,7 @@
 import test from 'ava';
 import { judgeEdge, judgeLevel, startDebounce } from '../../../../src/hal/drivers/debounce.js';
 import type { ButtonEdge, DebounceState } from '../../../../src/hal/drivers/debounce.js';
+import type { Edge } from '../../../../src/hal/ports/gpio.js';
 import { monotonicMs } from '../../../../src/units.js';
 
 const INTERVAL_MS = 30;
@@ -16,6 +17,7 @@ function judge(steps: readonly Step[]): { verdicts: Verdict[]; state: DebounceSt
       state,
       { isActive: direction === 'down', at: monotonicMs(at) },
       INTERVAL_MS,
+      true,
     );
     state = judged.state;
     return judged.edge.isBounce ? 'bounce' : 'counts';
@@ -99,9 +101,10 @@ test('an edge is passed on with its direction and time, bounce or not', (t) => {
     startDebounce(false),
     { isActive: true, at: monotonicMs(7.25) },
     INTERVAL_MS,
+    true,
   );
   t.deepEqual(first.edge, { isPressed: true, at: monotonicMs(7.25), isBounce: false });
-  const second = judgeEdge(first.state, { isActive: false, at: monotonicMs(8) }, INTERVAL_MS);
+  const second = judgeEdge(first.state, { isActive: false, at: monotonicMs(8) }, INTERVAL_MS, true);
   t.deepEqual(second.edge, { isPressed: false, at: monotonicMs(8), isBounce: true });
 });
 
@@ -129,3 +132,16 @@ test('a release that never came is made up for, with the time it was noticed', (
     isBounce: false,
   });
 });
+
+test('an edge that may have come before the contact was quiet is a bounce, unless the kernel says when it came', (t) => {
+  const down = judgeEdge(startDebounce(false), edgeAt(0, true), INTERVAL_MS, true);
+  const late = (at: number, hasKernelTime: boolean, wasSeenQuiet: boolean): boolean =>
+    judgeEdge(down.state, { ...edgeAt(at, false), hasKernelTime }, INTERVAL_MS, wasSeenQuiet).edge
+      .isBounce;
+  t.true(late(45, false, false));
+  t.false(late(45, true, false));
+  t.false(late(45, false, true));
+  t.false(late(100, false, false), 'so late that it is a thumb');
+});
+
+const edgeAt = (at: number, isActive: boolean): Edge => ({ isActive, at: monotonicMs(at) });

@@ -107,3 +107,27 @@ test('closing darkens the lights, stops the blinking and frees the lines', async
   t.is(clock.timers, 0);
   await gpio.openOutput(specs.record);
 });
+
+test('a wink turns a light over for a while, lit or dark, and its pattern goes on underneath', async (t) => {
+  const { lights, film } = await bench(t);
+  lights.show('record', 'on');
+  lights.wink('record', 100);
+  lights.wink('status', 100);
+  t.is(await film('record', 4, 50), '..##');
+  lights.show('record', { blinkMs: 400 });
+  lights.wink('record', 100);
+  t.is(await film('record', 8, 50), '..##....');
+  t.false((await film('status', 1, 0)) === '#');
+});
+
+test('a wink during a wink makes it last longer; a light that is closed winks no more', async (t) => {
+  const { clock, lights, film, isLit } = await bench(t);
+  lights.wink('record', 100);
+  await clock.advance(60);
+  lights.wink('record', 100);
+  t.is(await film('record', 4, 40), '###.');
+  lights.wink('record', 100);
+  await lights.close();
+  await clock.advance(200);
+  t.false(isLit('record'));
+});
