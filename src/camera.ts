@@ -78,6 +78,9 @@ const FAULT_TEXT_MAX = 200;
 /** An encoder may exceed its bit rate for a while: half as much again. */
 const BITRATE_RESERVE = 1.5;
 
+/** Held for so long, the function button is no slip: the camera sleeps without its pre-event. */
+const SLEEP_HOLD_MS = 8000;
+
 /** A clean end waits this long for the recorder, and again for broker and card. */
 const CLOSE_MS_MAX = 8000;
 
@@ -233,7 +236,7 @@ export class Camera {
         : [
             watchForFalls(imu, () => {
               // Told two seconds after the strike, which the pre-event still holds.
-              this.recorder.fall(clock.monotonicMs());
+              this.recorder.trigger('fall', clock.monotonicMs());
             }),
           ]),
       // When the encoder has had the time to start and the satellite receiver to speak.
@@ -334,6 +337,15 @@ function makeRecorder(
       postEventMs: config.postEventMs,
       segmentMs: config.segmentMs,
       holdMs: config.stopHoldMs,
+      longHoldMs: Math.max(SLEEP_HOLD_MS, config.stopHoldMs + 1000),
+      recordingMsMax: config.recordingMsMax,
+      policy: {
+        startsOn: config.startGesture,
+        mute: config.mute,
+        allowsStealth: config.stealth === 'allowed',
+        allowsSleep: config.sleep === 'allowed',
+        categories: config.categories,
+      },
       debounceIntervalMs: board.file.buttons.record.debounceIntervalMs,
       bufferBytesMax: preEventBytesMax,
       queueBytesMax: queueBytesFor(preEventBytesMax, board.camera.bitrateKbps),

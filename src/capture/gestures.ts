@@ -4,6 +4,8 @@ import { monotonicMs, type MonotonicMs } from '../units.js';
 export interface PressTiming {
   readonly debounceIntervalMs: number;
   readonly holdMs: number;
+  /** A hold that goes on for this long; none where it is left out. */
+  readonly longHoldMs?: number;
 }
 
 /**
@@ -26,8 +28,10 @@ export type Gesture =
   | { readonly type: 'tap'; readonly press: number }
   /** It came up before it was a hold, by an edge that the journal refused: nothing may follow from it. */
   | { readonly type: 'lost'; readonly press: number }
-  /** It has been down for the time of a hold, and the contact is quiet. */
-  | { readonly type: 'hold'; readonly press: number }
+  /** It has been down for `seconds`, which is not yet a hold, and the contact is quiet. */
+  | { readonly type: 'holding'; readonly press: number; readonly seconds: number }
+  /** It has been down for the time of a hold, or of a long one. */
+  | { readonly type: 'hold' | 'longHold'; readonly press: number }
   /** This edge was the end of a press. */
   | { readonly type: 'release'; readonly edge: number }
   /** This edge was a contact that bounced. */
@@ -45,6 +49,8 @@ export interface ButtonState {
   readonly down?: {
     readonly press: number | null;
     readonly at: MonotonicMs;
+    /** Steps of a hold that it has reached: see `stepsOf`. */
+    readonly steps: number;
     readonly isHeld: boolean;
     /** True while all that is known of the press is a release: whether it is over shows when the contact is quiet. */
     readonly isOnlyRelease?: boolean;
@@ -64,13 +70,32 @@ export interface GestureStep {
   readonly gestures: readonly Gesture[];
 }
 
+interface HoldStep {
+  readonly afterMs: number;
+  readonly type: 'holding' | 'hold' | 'longHold';
+}
+
+const SECOND_MS = 1000;
+
+/** What a press reaches by lasting, in order: each second before the hold, the hold, and the long one. */
+function stepsOf({ holdMs, longHoldMs }: PressTiming): readonly HoldStep[] {
+  const seconds = Math.ceil(holdMs / SECOND_MS) - 1;
+  return [
+    ...Array.from({ length: seconds }, (_, index) => {
+      return { afterMs: (index + 1) * SECOND_MS, type: 'holding' } as const;
+    }),
+    { afterMs: holdMs, type: 'hold' },
+    ...(longHoldMs === undefined ? [] : [{ afterMs: longHoldMs, type: 'longHold' } as const]),
+  ];
+}
+
 /** When `passTime` must be called next, unless an edge comes before; undefined when only an edge can say more. */
 export function nextDeadline(
   { down, unsettled, settlesAt }: ButtonState,
-  { holdMs }: PressTiming,
+  timing: PressTiming,
 ): MonotonicMs | undefined {
-  const mayHold = down !== undefined && !down.isHeld && unsettled === undefined;
-  const deadlines = [mayHold ? down.at + holdMs : Infinity, settlesAt ?? Infinity];
+  const step = down && unsettled === undefined ? stepsOf(timing)[down.steps] : undefined;
+  const deadlines = [down && step ? down.at + step.afterMs : Infinity, settlesAt ?? Infinity];
   const next = Math.min(...deadlines);
   return next === Infinity ? undefined : monotonicMs(next);
 }
@@ -130,7 +155,9 @@ export function passTime(before: ButtonState, now: MonotonicMs, timing: PressTim
     if (deadline === undefined || deadline > now) return { state, gestures };
     const { newest } = state;
     const step =
-      deadline === state.settlesAt ? settle(state, timing.debounceIntervalMs) : reachHold(state);
+      deadline === state.settlesAt
+        ? settle(state, timing.debounceIntervalMs)
+        : reachStep(state, timing);
     state = newest ? { ...step.state, newest } : step.state;
     gestures.push(...step.gestures);
   }
@@ -146,17 +173,31 @@ function beginPress(edge: NumberedEdge, debounceIntervalMs: number): GestureStep
   const { edge: press, at, isPressed } = edge;
   const gestures: Gesture[] = press === null ? [] : [{ type: 'press', press, at }];
   const settlesAt = monotonicMs(at + debounceIntervalMs);
-  const down = { press, at, isHeld: false, ...(isPressed ? {} : { isOnlyRelease: true }) };
+  const down = {
+    press,
+    at,
+    steps: 0,
+    isHeld: false,
+    ...(isPressed ? {} : { isOnlyRelease: true }),
+  };
   return { state: { down, settlesAt }, gestures };
 }
 
-function reachHold({ down, ...state }: ButtonState): GestureStep {
-  if (down === undefined) return { state, gestures: [] };
-  const { press } = down;
-  return {
-    state: { ...state, down: { ...down, isHeld: true } },
-    gestures: press === null ? [] : [{ type: 'hold', press }],
-  };
+function reachStep({ down, ...state }: ButtonState, timing: PressTiming): GestureStep {
+  const step = down && stepsOf(timing)[down.steps];
+  if (down === undefined || step === undefined) return { state, gestures: [] };
+  const { press, steps } = down;
+  const { type, afterMs } = step;
+  const isHeld = down.isHeld || type === 'hold';
+  const reached = { ...state, down: { ...down, steps: steps + 1, isHeld } };
+  if (press === null) return { state: reached, gestures: [] };
+  const gesture: Gesture =
+    type === 'holding' ? { type, press, seconds: afterMs / SECOND_MS } : { type, press };
+  return { state: reached, gestures: [gesture] };
+}
+
+function withoutDoubt({ press, at, steps, isHeld }: NonNullable<ButtonState['down']>) {
+  return { press, at, steps, isHeld };
 }
 
 /** The contact is quiet: the newest edge counts when it left the level changed. */
@@ -167,7 +208,7 @@ function settle({ down, unsettled }: ButtonState, debounceIntervalMs: number): G
   }
   if (unsettled.isPressed === (down !== undefined)) {
     // A press of which a release came first is a press like any other from here on.
-    const rest = down ? { down: { press: down.press, at: down.at, isHeld: down.isHeld } } : {};
+    const rest = down ? { down: withoutDoubt(down) } : {};
     return { state: rest, gestures: bounce(unsettled) };
   }
   if (down === undefined) return beginPress(unsettled, debounceIntervalMs);

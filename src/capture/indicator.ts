@@ -20,7 +20,8 @@ const SLOW: LightPattern = { blinkMs: 2000 };
 const NORMAL: LightPattern = { blinkMs: 1000 };
 const FAST: LightPattern = { blinkMs: 250 };
 
-const DARK: Lights = { record: 'off', status: 'off', fault: 'off' };
+/** Nothing is shown: off, asleep, or stealthy. */
+export const DARK: Lights = { record: 'off', status: 'off', fault: 'off' };
 const NOT_DURABLE: Lights = { ...DARK, fault: NORMAL };
 
 /** What the lights depend on beside the mode. */
@@ -38,13 +39,14 @@ export interface LightFacts {
  */
 export function lightsFor(mode: RecorderMode, { isDurable, isReady }: LightFacts): Lights {
   const lights = lightsOf(mode, isDurable);
-  if (isReady || mode === 'idle' || lights.fault !== 'off') return lights;
+  if (isReady || mode === 'idle' || mode === 'asleep' || lights.fault !== 'off') return lights;
   return { ...lights, status: 'off', fault: 'on' };
 }
 
 function lightsOf(mode: RecorderMode, isDurable: boolean): Lights {
   switch (mode) {
     case 'idle':
+    case 'asleep':
       return DARK;
     case 'buffering':
       return { ...DARK, status: SLOW };

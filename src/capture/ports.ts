@@ -27,7 +27,10 @@ export interface Fragment {
 }
 
 /** Why a recording holds less pre-event than was asked. `none` when it holds all of it. */
-export type PreEventShortfall = 'none' | 'boot' | 'memory' | 'pipeline-restart';
+export type PreEventShortfall = 'none' | 'boot' | 'memory' | 'pipeline-restart' | 'sleep';
+
+/** What a recording began with. `roll`: the recording before it had its longest time and goes on in this one. */
+export type Trigger = 'press' | 'fall' | 'command' | 'peer' | 'roll';
 
 export interface PreEventFacts {
   readonly askedMs: number;
@@ -54,6 +57,7 @@ export interface SegmentOpening {
   readonly gapBeforeMs: number;
   /** Only in the first segment of a recording. */
   readonly preEvent?: PreEventFacts;
+  readonly trigger?: Trigger;
 }
 
 /** A fragment placed in its segment: decode time relative to the segment's start, sequence number set. */
@@ -101,8 +105,8 @@ export interface RecordingSink {
   openSegment(opening: SegmentOpening): Promise<OpenSegment>;
 }
 
-/** What presses: a button, or the motion sensor that felt a fall. */
-export type PressOrigin = 'record' | 'function' | 'fall';
+/** What presses: a button, or in its place a fall, a signed command, another camera. */
+export type PressOrigin = 'record' | 'function' | 'fall' | 'command' | 'peer';
 
 /** Which edge of which button, when, before anything is decided about it. */
 export interface PressEdge {
@@ -123,9 +127,23 @@ export type PressOutcome =
   /** The end of a press, which was decided by itself. */
   | 'released'
   | 'bounce'
+  /** The first of two presses that start. */
+  | 'first-press'
+  | 'mute-on'
+  | 'mute-off'
+  | 'stealth-on'
+  | 'stealth-off'
+  | 'slept'
+  | 'woke'
+  /** A step through the categories. */
+  | 'category'
   | 'refused-no-video'
   | 'refused-storage'
-  | 'refused-fault';
+  | 'refused-fault'
+  /** A stop that must be confirmed by another hold. */
+  | 'refused-guarded'
+  | 'refused-battery'
+  | 'refused-heat';
 
 /** Facts for the device log. */
 export type JournalFact =
@@ -136,9 +154,39 @@ export type JournalFact =
       readonly rec: number | null;
       readonly gapMs: number;
       readonly cause: string;
-    };
+    }
+  /** From `at` on, at `mediaMs` of the recording. */
+  | {
+      readonly type: 'mute';
+      readonly rec: number;
+      readonly isMuted: boolean;
+      readonly at: MonotonicMs;
+      readonly mediaMs: number;
+    }
+  | { readonly type: 'stealth'; readonly isStealthy: boolean }
+  /** Null when none was chosen. */
+  | { readonly type: 'category'; readonly rec: number; readonly category: string | null }
+  /** The recording `from` had its longest time and goes on as `rec`, without a frame between them. */
+  | { readonly type: 'rolled'; readonly rec: number; readonly from: number };
 
-export type RecorderMode = 'idle' | 'buffering' | 'recording' | 'post-event' | 'fault';
+export type RecorderMode = 'idle' | 'asleep' | 'buffering' | 'recording' | 'post-event' | 'fault';
+
+/** A short confirmation. */
+export type SignalKind =
+  | 'started'
+  | 'marked'
+  | 'stopped'
+  | 'refused'
+  | 'mute-on'
+  | 'mute-off'
+  | 'stealth-on'
+  | 'stealth-off'
+  | 'asleep'
+  | 'awake'
+  /** One more second of a hold that will stop. */
+  | 'holding'
+  /** One more step through the categories. */
+  | 'category';
 
 /** The device log as capture sees it. */
 export interface Journal {
@@ -148,9 +196,18 @@ export interface Journal {
   record(fact: JournalFact): Promise<void>;
 }
 
+/** What a camera shows all the time. One that is stealthy shows, sounds and moves nothing. */
+export interface ShownState {
+  readonly mode: RecorderMode;
+  /** What is recorded has become durable lately. */
+  readonly isDurable: boolean;
+  readonly isMuted: boolean;
+  readonly isStealthy: boolean;
+}
+
 /** What the wearer sees and feels. Which light that is, is the board's matter. */
 export interface Indicator {
-  show(mode: RecorderMode, isDurable: boolean): void;
-  /** A short confirmation: a start, a mark, a stop, a refusal. */
-  signal(kind: 'started' | 'marked' | 'stopped' | 'refused'): void;
+  show(shown: ShownState): void;
+  /** `n` of `holding` and `category`, from 1. */
+  signal(kind: SignalKind, n?: number): void;
 }

@@ -62,6 +62,13 @@ export class PreEventBuffer {
     this.#trim();
   }
 
+  /** Forgets everything, as a camera does that goes to sleep. */
+  clear(why: PreEventShortfall): void {
+    this.#fragments = [];
+    this.#bytes = 0;
+    this.#nothingOlder = why;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }

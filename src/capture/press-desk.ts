@@ -21,14 +21,19 @@ const EDGES_WAITING_MAX = 256;
 /** A log that has not taken a press after this long has failed; the wearer must not wait longer for an answer. */
 const PRESS_LOG_MS_MAX = 3000;
 
-/** A press, a tap or a hold of a button; `Moment` is what was kept of the moment of its first edge. */
-export type PressGesture = Extract<Gesture, { readonly type: 'press' | 'tap' | 'hold' }>;
+/** A press of a button, and what becomes of it; `Moment` is what was kept of the moment of its first edge. */
+export type PressGesture = Extract<
+  Gesture,
+  { readonly type: 'press' | 'tap' | 'holding' | 'hold' | 'longHold' }
+>;
 
 export interface PressDeskEvents<Moment> {
   /** In the turn of the edge itself: what must be remembered of this moment until the edge is decided. */
   moment(edge: PressEdge): Moment;
   /** Answered in order: the next gesture waits for this one. */
   gesture(button: PressEdge['button'], gesture: PressGesture): Promise<void>;
+  /** The button came up, whatever its press was. */
+  released(button: PressEdge['button']): void;
   /** The edge is decided, or will never be: its moment can be forgotten. */
   done(moment: Moment): void;
   /** The log did not take the edge, so no gesture will follow from it. */
@@ -64,11 +69,19 @@ export class PressDesk<Moment> {
     record: restingButton,
     function: restingButton,
     fall: restingButton,
+    command: restingButton,
+    peer: restingButton,
   };
   readonly #edges = new Map<number, KnownEdge<Moment>>();
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
-  readonly #waitingOf: Record<PressEdge['button'], number> = { record: 0, function: 0, fall: 0 };
+  readonly #waitingOf: Record<PressEdge['button'], number> = {
+    record: 0,
+    function: 0,
+    fall: 0,
+    command: 0,
+    peer: 0,
+  };
   /** The newest edge of a button for which there was no room behind the last one that waits for the log. */
   #overflow: Partial<Record<PressEdge['button'], Overflow | undefined>> = {};
   #timer: Cancel | undefined;
@@ -170,6 +183,7 @@ export class PressDesk<Moment> {
   }
 
   async #apply(button: PressEdge['button'], { state, gestures }: GestureStep): Promise<void> {
+    const wasDown = this.#buttons[button].down !== undefined;
     this.#buttons[button] = state;
     this.#arm();
     for (const gesture of gestures) {
@@ -178,6 +192,7 @@ export class PressDesk<Moment> {
       else if (gesture.type === 'lost') this.decide(gesture.press, 'refused-storage');
       else await this.#events.gesture(button, gesture);
     }
+    if (wasDown && state.down === undefined) this.#events.released(button);
   }
 
   #arm(): void {
@@ -198,7 +213,7 @@ export class PressDesk<Moment> {
   async #passTime(): Promise<void> {
     await this.#clock.nextTurn();
     const now = this.#clock.monotonicMs();
-    for (const button of ['record', 'function', 'fall'] as const) {
+    for (const button of Object.keys(this.#buttons) as PressEdge['button'][]) {
       if (this.#waitingOf[button] > 0) continue;
       await this.#apply(button, passTime(this.#buttons[button], now, this.#timing));
     }

@@ -10,6 +10,7 @@ import type {
   RecorderMode,
   RecordingSink,
 } from './ports.js';
+import type { RecorderPolicy } from './recorder-events.js';
 import type { StartStep } from './recordings.js';
 
 export interface RecorderPorts {
@@ -31,6 +32,10 @@ export interface RecorderSettings {
   readonly debounceIntervalMs: number;
   /** How long the record button is held to stop. */
   readonly holdMs: number;
+  readonly longHoldMs: number;
+  /** The longest recording; it goes on under another number then. */
+  readonly recordingMsMax: number;
+  readonly policy: Omit<RecorderPolicy, 'hasPostEvent'>;
   /** Limit of the pre-event buffer in memory. */
   readonly bufferBytesMax: number;
   /** Limit of what waits for the card, the whole buffer at a press included: see `queueBytesFor`. */
@@ -48,6 +53,8 @@ export interface RecorderListener {
   /** Milliseconds from the press edge to a step of the recording that it started. */
   reached?(step: StartStep, rec: number, latencyMs: number): void;
   segmentSealed?(segment: { readonly rec: number; readonly seq: number }): void;
+  /** A category was chosen for a recording that has ended, or none was. */
+  categoryChosen?(choice: { readonly rec: number; readonly category: string | null }): void;
   /** All segments are sealed. Not called for a recording that failed. */
   recordingStopped?(facts: { readonly rec: number; readonly durationMs: number }): void;
 }
@@ -55,6 +62,8 @@ export interface RecorderListener {
 /** What the camera is doing now. */
 export interface RecorderStatus {
   readonly mode: RecorderMode;
+  readonly isMuted: boolean;
+  readonly isStealthy: boolean;
   /** Number of the recording that is running. */
   readonly rec: number | null;
   readonly recordingMs: number;

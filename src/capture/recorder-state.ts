@@ -1,93 +1,50 @@
 import type { ErrorCode } from '../errors.js';
-import type { PressOutcome, RecorderMode } from './ports.js';
+import { monotonicMs, type MonotonicMs } from '../units.js';
+import { stepFunctionButton } from './function-button.js';
+import type { RecorderMode, Trigger } from './ports.js';
+import { decided, marked, refused } from './recorder-events.js';
+import type {
+  PowerLimit,
+  RecorderEffect,
+  RecorderEvent,
+  RecorderPolicy,
+  RecorderState,
+  RecorderStep,
+} from './recorder-events.js';
 
-/** What the recorder knows that decides what a press does. Starts with `startingRecorder`. */
-export interface RecorderState {
-  readonly activity: 'none' | 'recording' | 'post-event';
-  /** `lost`: no pictures, and it is being restarted; `failed`: quick restarts did not help, it is tried once a minute. */
-  readonly video: 'starting' | 'up' | 'lost' | 'failed';
-  readonly storage: 'ok' | 'failed';
-  readonly isClosed: boolean;
-  /** A press during a recording, which is a mark or a stop, depending on how long it lasts. */
-  readonly undecided: number | undefined;
-}
-
-export const startingRecorder: RecorderState = {
-  activity: 'none',
-  video: 'starting',
-  storage: 'ok',
-  isClosed: false,
-  undecided: undefined,
-};
-
-export type RecorderEvent =
-  | { readonly type: 'videoUp' }
-  | { readonly type: 'videoLost' | 'videoFailed'; readonly cause: string }
-  /** The record button went down. `hasFootage`: the pre-event buffer or the open GOP holds a picture. */
-  | { readonly type: 'press'; readonly press: number; readonly hasFootage: boolean }
-  /** It came up before it was a hold, or became a hold. */
-  | { readonly type: 'tap' | 'hold'; readonly press: number }
-  /** A fall was felt: it starts what a press starts and marks what runs, and stops nothing. */
-  | { readonly type: 'fall'; readonly press: number; readonly hasFootage: boolean }
-  /** The function button went down. */
-  | { readonly type: 'functionPress'; readonly press: number }
-  /** The answer of the storage to `begin`. */
-  | { readonly type: 'begun'; readonly press: number }
-  | {
-      readonly type: 'beginFailed';
-      readonly press: number;
-      readonly code: ErrorCode;
-      readonly detail: string;
-    }
-  | { readonly type: 'postEventOver' }
-  | { readonly type: 'storageFailed'; readonly code: ErrorCode; readonly detail: string }
-  | { readonly type: 'storageOk' }
-  | { readonly type: 'close' };
-
-export type RecorderEffect =
-  /** Ask the storage for a recording; answered by `begun` or `beginFailed`. */
-  | { readonly type: 'begin'; readonly press: number }
-  | { readonly type: 'mark'; readonly press: number }
-  /** End the recording with the GOP of this moment. */
-  | { readonly type: 'stop' }
-  /** The recording cannot go on; what is written stays for recovery. */
-  | { readonly type: 'abandon' }
-  | { readonly type: 'armPostEvent' | 'cancelPostEvent' }
-  | { readonly type: 'decide'; readonly edge: number; readonly outcome: PressOutcome }
-  | { readonly type: 'signal'; readonly kind: 'started' | 'marked' | 'stopped' | 'refused' }
-  | { readonly type: 'mode'; readonly mode: RecorderMode; readonly reason: string }
-  | { readonly type: 'fault'; readonly code: ErrorCode; readonly detail: string };
-
-export interface RecorderStep {
-  readonly state: RecorderState;
-  readonly effects: readonly RecorderEffect[];
-}
+/** A stop is refused for this long after a fall or the start of another camera, unless it is confirmed. */
+export const GUARD_MS = 60_000;
+/** A second hold within this time confirms. */
+export const CONFIRM_MS = 10_000;
+/** Two presses within this time are a double press. */
+export const DOUBLE_PRESS_MS = 600;
 
 /** What the wearer is shown. While recording the light tells by itself whether pictures become durable. */
-export function modeOf({ activity, video, storage, isClosed }: RecorderState): RecorderMode {
+export function modeOf(state: RecorderState): RecorderMode {
+  const { activity, video, storage, isClosed, isAsleep } = state;
   if (isClosed) return 'idle';
   if (activity !== 'none') return activity;
+  if (isAsleep) return 'asleep';
   if (storage === 'failed' || video === 'lost' || video === 'failed') return 'fault';
   return video === 'up' ? 'buffering' : 'idle';
 }
 
 /**
- * Decides. Every press of the record button, of the function button and of a fall gets one `decide`, at once or, for a press
- * during a recording, with its `tap` or `hold`. The press that began a recording is decided at once, so its hold can
- * not end it. `hasPostEvent` says whether a recording goes on for a while after its stop.
+ * Decides. Every press of a button, and of whatever presses in its place, gets one `decide`, at once or, where its length
+ * matters, with its tap or hold. The press that began a recording is decided at once, so its hold cannot end it.
  */
 export function stepRecorder(
   state: RecorderState,
   event: RecorderEvent,
-  hasPostEvent: boolean,
+  policy: RecorderPolicy,
 ): RecorderStep {
-  const step = decide(state, event, hasPostEvent);
+  const step = decide(state, event, policy);
   const mode = modeOf(step.state);
   if (mode === modeOf(state)) return step;
   return { ...step, effects: [...step.effects, { type: 'mode', mode, reason: reasonOf(event) }] };
 }
 
-function decide(state: RecorderState, event: RecorderEvent, hasPostEvent: boolean): RecorderStep {
+function decide(state: RecorderState, event: RecorderEvent, policy: RecorderPolicy): RecorderStep {
   switch (event.type) {
     case 'videoUp':
       return { state: { ...state, video: 'up' }, effects: [] };
@@ -96,47 +53,84 @@ function decide(state: RecorderState, event: RecorderEvent, hasPostEvent: boolea
     case 'videoFailed':
       return { state: { ...state, video: 'failed' }, effects: [] };
     case 'press':
-      return onPress(state, event.press, event.hasFootage);
-    case 'fall':
-      return state.activity === 'recording'
-        ? { state, effects: marked(event.press) }
-        : onPress(state, event.press, event.hasFootage);
+      return onRecordPress(state, event, policy);
+    case 'trigger':
+      return onTrigger(state, event);
     case 'begun':
-      return {
-        state: { ...state, activity: 'recording', storage: 'ok' },
-        effects: [decided(event.press, 'started'), { type: 'signal', kind: 'started' }],
-      };
+      return onBegun(state, event);
     case 'beginFailed':
       return {
         state: { ...state, storage: 'failed' },
         effects: [...refused(event.press, 'refused-storage'), faultOf(event)],
       };
+    case 'rolled':
+      return { state: { ...state, rec: event.rec }, effects: [] };
     case 'tap':
     case 'hold':
-      return event.press === state.undecided ? onPressEnd(state, event, hasPostEvent) : none(state);
+      return event.press === state.undecided ? onPressEnd(state, event, policy) : none(state);
     case 'functionPress':
-      return state.activity === 'none' || state.isClosed
-        ? { state, effects: refused(event.press, 'held') }
-        : { state, effects: marked(event.press) };
+    case 'functionTap':
+    case 'functionHold':
+    case 'functionLongHold':
+    case 'functionRelease':
+      return stepFunctionButton(state, event, policy);
     case 'postEventOver':
-      return state.activity === 'post-event'
-        ? { state: { ...state, activity: 'none' }, effects: [{ type: 'stop' }] }
-        : none(state);
+      return state.activity === 'post-event' ? ended(state, [], policy) : none(state);
+    case 'pickingOver':
+      return picked(state, policy);
+    case 'limit':
+      return onLimit(state, event.limit, policy);
     case 'storageFailed':
       return onStorageFailed(state, event);
     case 'storageOk':
       return { state: { ...state, storage: 'ok' }, effects: [] };
     case 'close':
-      return onClose(state);
+      return onClose(state, policy);
   }
 }
 
-function onPress(state: RecorderState, press: number, hasFootage: boolean): RecorderStep {
+type PressEvent = Extract<RecorderEvent, { type: 'press' | 'trigger' }>;
+
+function onRecordPress(
+  state: RecorderState,
+  event: PressEvent,
+  { startsOn }: RecorderPolicy,
+): RecorderStep {
+  const { press, at } = event;
+  const isStart = state.activity === 'none' && !state.isClosed && state.limit === undefined;
+  const isFirst = state.firstPressAt === undefined || at - state.firstPressAt > DOUBLE_PRESS_MS;
+  if (isStart && startsOn === 'double-press' && isFirst) {
+    return { state: { ...state, firstPressAt: at }, effects: [decided(press, 'first-press')] };
+  }
+  return onPress({ ...state, firstPressAt: undefined }, event, 'press');
+}
+
+function onTrigger(
+  state: RecorderState,
+  event: Extract<RecorderEvent, { type: 'trigger' }>,
+): RecorderStep {
+  const { trigger, at, press } = event;
+  if (state.activity !== 'recording') return onPress(state, event, trigger);
+  return { state: guarded(state, trigger, at), effects: marked(press) };
+}
+
+/** A wearer who lies on the ground, or beside one who does, must not end the recording by a reflex. */
+const guarded = (state: RecorderState, trigger: Trigger, at: MonotonicMs): RecorderState =>
+  trigger === 'fall' || trigger === 'peer'
+    ? { ...state, guardedUntil: monotonicMs(at + GUARD_MS), confirmUntil: undefined }
+    : state;
+
+function onPress(state: RecorderState, event: PressEvent, trigger: Trigger): RecorderStep {
+  const { press, at, hasFootage } = event;
   if (state.isClosed) return { state, effects: refused(press, 'refused-fault') };
+  if (state.limit !== undefined) {
+    const outcome = state.limit === 'battery' ? 'refused-battery' : 'refused-heat';
+    return { state, effects: refused(press, outcome) };
+  }
   if (state.activity === 'recording') return { state: { ...state, undecided: press }, effects: [] };
   if (state.activity === 'post-event') {
     return {
-      state: { ...state, activity: 'recording' },
+      state: guarded({ ...state, activity: 'recording' }, trigger, at),
       effects: [
         { type: 'cancelPostEvent' },
         decided(press, 'started'),
@@ -144,17 +138,37 @@ function onPress(state: RecorderState, press: number, hasFootage: boolean): Reco
       ],
     };
   }
+  if (state.isAsleep) {
+    return {
+      state: { ...state, isAsleep: false, video: 'starting' },
+      effects: [{ type: 'wake' }, { type: 'begin', press, trigger }],
+    };
+  }
   if (state.video === 'failed' && !hasFootage) {
     return { state, effects: refused(press, 'refused-no-video') };
   }
-  return { state, effects: [{ type: 'begin', press }] };
+  return { state, effects: [{ type: 'begin', press, trigger }] };
+}
+
+function onBegun(
+  state: RecorderState,
+  { press, rec, trigger, at }: Extract<RecorderEvent, { type: 'begun' }>,
+): RecorderStep {
+  return {
+    state: guarded(
+      { ...state, activity: 'recording', rec, storage: 'ok', isMuted: false },
+      trigger,
+      at,
+    ),
+    effects: [decided(press, 'started'), { type: 'signal', kind: 'started' }],
+  };
 }
 
 /** A press during a recording has turned out to be a tap or a hold. */
 function onPressEnd(
   before: RecorderState,
-  { type, press }: { readonly type: 'tap' | 'hold'; readonly press: number },
-  hasPostEvent: boolean,
+  { type, press, at }: Extract<RecorderEvent, { type: 'tap' | 'hold' }>,
+  policy: RecorderPolicy,
 ): RecorderStep {
   const state: RecorderState = { ...before, undecided: undefined };
   if (state.activity === 'none') {
@@ -163,23 +177,95 @@ function onPressEnd(
     return { state, effects: refused(press, outcome) };
   }
   if (type === 'tap') return { state, effects: marked(press) };
+  const isGuarded = state.guardedUntil !== undefined && at < state.guardedUntil;
+  const isConfirmed = state.confirmUntil !== undefined && at <= state.confirmUntil;
+  if (isGuarded && !isConfirmed) {
+    return {
+      state: { ...state, confirmUntil: monotonicMs(at + CONFIRM_MS) },
+      effects: refused(press, 'refused-guarded'),
+    };
+  }
   const stopped: RecorderEffect[] = [
     decided(press, 'stopped'),
     { type: 'signal', kind: 'stopped' },
   ];
-  return hasPostEvent
+  return policy.hasPostEvent
     ? {
-        state: { ...state, activity: 'post-event' },
+        state: { ...state, activity: 'post-event', guardedUntil: undefined },
         effects: [...stopped, { type: 'armPostEvent' }],
       }
-    : { state: { ...state, activity: 'none' }, effects: [...stopped, { type: 'stop' }] };
+    : ended(state, stopped, policy);
+}
+
+/** The recording is over; mute ends with it, and its category may be chosen now. */
+function ended(
+  state: RecorderState,
+  before: readonly RecorderEffect[],
+  policy: RecorderPolicy,
+): RecorderStep {
+  const over = picked(state, policy);
+  const { rec } = state;
+  const canPick = rec !== undefined && policy.categories.length > 0 && !state.isClosed;
+  return {
+    state: {
+      ...over.state,
+      activity: 'none',
+      rec: undefined,
+      isMuted: false,
+      isMuteHeld: false,
+      guardedUntil: undefined,
+      confirmUntil: undefined,
+      picking: canPick ? { rec, choice: undefined } : undefined,
+    },
+    effects: [
+      ...over.effects,
+      ...before,
+      ...(state.isMuted ? [{ type: 'mute', isMuted: false, press: undefined } as const] : []),
+      { type: 'stop' },
+      ...(canPick ? [{ type: 'pick', choice: undefined } as const] : []),
+    ],
+  };
+}
+
+/** Whatever is chosen so far for the recording before counts. */
+function picked(state: RecorderState, { categories }: RecorderPolicy): RecorderStep {
+  const { picking } = state;
+  if (picking === undefined) return none(state);
+  const { rec, choice } = picking;
+  const category = choice === undefined ? null : (categories[choice] ?? null);
+  return {
+    state: { ...state, picking: undefined },
+    effects: [{ type: 'category', rec, category }],
+  };
+}
+
+function onLimit(
+  before: RecorderState,
+  limit: PowerLimit | undefined,
+  policy: RecorderPolicy,
+): RecorderStep {
+  const state: RecorderState = { ...before, limit };
+  if (limit === undefined || state.activity === 'none') return { state, effects: [] };
+  const effects: RecorderEffect[] = [
+    { type: 'cancelPostEvent' },
+    { type: 'signal', kind: 'stopped' },
+  ];
+  return ended(state, effects, policy);
 }
 
 function onStorageFailed(
   state: RecorderState,
   event: { readonly code: ErrorCode; readonly detail: string },
 ): RecorderStep {
-  const failed: RecorderState = { ...state, activity: 'none', storage: 'failed' };
+  const failed: RecorderState = {
+    ...state,
+    activity: 'none',
+    rec: undefined,
+    isMuted: false,
+    isMuteHeld: false,
+    guardedUntil: undefined,
+    storage: 'failed',
+  };
   if (state.activity === 'none') return { state: failed, effects: [faultOf(event)] };
   return {
     state: failed,
@@ -192,36 +278,26 @@ function onStorageFailed(
   };
 }
 
-function onClose(state: RecorderState): RecorderStep {
-  const { undecided } = state;
+function onClose(state: RecorderState, policy: RecorderPolicy): RecorderStep {
+  const { undecided, functionPress } = state;
+  const closed: RecorderState = {
+    ...state,
+    isClosed: true,
+    undecided: undefined,
+    functionPress: undefined,
+  };
   const effects: RecorderEffect[] = [];
   if (undecided !== undefined) effects.push(decided(undecided, 'held'));
-  if (state.activity !== 'none') effects.push({ type: 'cancelPostEvent' }, { type: 'stop' });
-  return {
-    state: { ...state, activity: 'none', isClosed: true, undecided: undefined },
-    effects,
-  };
+  if (functionPress !== undefined) effects.push(decided(functionPress, 'held'));
+  if (state.activity === 'none') {
+    const over = picked(closed, policy);
+    return { state: over.state, effects: [...effects, ...over.effects] };
+  }
+  effects.push({ type: 'cancelPostEvent' });
+  return ended(closed, effects, policy);
 }
 
 const none = (state: RecorderState): RecorderStep => ({ state, effects: [] });
-
-const decided = (edge: number, outcome: PressOutcome): RecorderEffect => ({
-  type: 'decide',
-  edge,
-  outcome,
-});
-
-/** A press that is not done must be felt. */
-const refused = (press: number, outcome: PressOutcome): RecorderEffect[] => [
-  decided(press, outcome),
-  { type: 'signal', kind: 'refused' },
-];
-
-const marked = (press: number): RecorderEffect[] => [
-  { type: 'mark', press },
-  decided(press, 'mark'),
-  { type: 'signal', kind: 'marked' },
-];
 
 const faultOf = ({ code, detail }: { code: ErrorCode; detail: string }): RecorderEffect => ({
   type: 'fault',
@@ -246,6 +322,10 @@ function reasonOf(event: RecorderEvent): string {
       return 'post-event over';
     case 'storageOk':
       return 'storage ok';
+    case 'limit':
+      return event.limit ?? 'limit over';
+    case 'trigger':
+      return event.trigger;
     default:
       return event.type;
   }

@@ -1,11 +1,13 @@
 import type { Cancel, Clock } from '../clock.js';
 import { isCameraError, messageOf, type ErrorCode } from '../errors.js';
-import { ticksToMs, type MonotonicMs } from '../units.js';
+import type { MonotonicMs } from '../units.js';
 import { withDeadline } from './deadline.js';
 import { FactLog } from './fact-log.js';
+import { eventOf } from './gesture-events.js';
 import { DURABLE_MS_MAX } from './indicator.js';
-import type { Fragment, PressEdge } from './ports.js';
-import { PreEventBuffer, type BufferLimits, type PreEvent } from './pre-event-buffer.js';
+import type { PressEdge, Trigger } from './ports.js';
+import { PreEventBuffer, type BufferLimits } from './pre-event-buffer.js';
+import { PressMoments, type PressMoment } from './press-moments.js';
 import { PressDesk, type PressDeskEvents, type PressGesture } from './press-desk.js';
 import type {
   RecorderListener,
@@ -13,33 +15,25 @@ import type {
   RecorderSettings,
   RecorderStatus,
 } from './recorder-api.js';
-import {
-  modeOf,
-  startingRecorder,
-  stepRecorder,
-  type RecorderEffect,
-  type RecorderEvent,
-} from './recorder-state.js';
+import { startingRecorder } from './recorder-events.js';
+import type { PowerLimit, RecorderEffect, RecorderEvent } from './recorder-events.js';
+import { RecorderLights } from './recorder-lights.js';
+import { RecorderListeners } from './recorder-listeners.js';
+import { stepRecorder } from './recorder-state.js';
+import { recorderStatus } from './recorder-status.js';
 import { Recordings, type RecordingsEvents } from './recordings.js';
+import { RollOver, type RollOverEvents } from './roll-over.js';
 import { VideoFeed, type VideoFeedEvents } from './video-feed.js';
+import { WearerEffects } from './wearer-effects.js';
 
 /** The storage gives a number within a write to its database; the wearer must not wait longer for an answer. */
 const BEGIN_MS_MAX = 5000;
 /** The encoder is asked to end for this long when the camera closes; a looped source may not hear it in time. */
 const FEED_STOP_MS = 1500;
-/** The release that belongs to a fall comes after this; longer than any debounce interval (100 ms). */
-const FALL_PRESS_MS = 150;
+/** The release that belongs to a trigger comes after this; longer than any debounce interval (100 ms). */
+const TRIGGER_PRESS_MS = 150;
 /** How often the lights are compared with the age of the last durable write. */
 const SHOW_PERIOD_MS = 250;
-
-/** What is kept of the moment of a press until the log has it and it is decided. */
-interface Moment {
-  readonly at: MonotonicMs;
-  readonly preEvent: PreEvent;
-  /** Fragments finished since. */
-  readonly later: Fragment[];
-  readonly mediaMs: number;
-}
 
 /**
  * The camera's heart: keeps the last seconds of video, records on a press, marks, stops, and tells the wearer and the
@@ -57,15 +51,17 @@ export class Recorder {
   readonly #clock: Clock;
   #settings: RecorderSettings;
   readonly #facts: FactLog;
-  readonly #desk: PressDesk<Moment>;
+  readonly #desk: PressDesk<PressMoment>;
   readonly #feed: VideoFeed;
   readonly #buffer: PreEventBuffer;
   readonly #recordings: Recordings;
-  readonly #listeners = new Set<RecorderListener>();
-  readonly #moments = new Set<Moment>();
+  readonly #rollOver: RollOver;
+  readonly #listeners: RecorderListeners;
+  readonly #moments: PressMoments;
+  readonly #lights: RecorderLights;
+  readonly #wearer: WearerEffects;
   #state = startingRecorder;
   #beginning: Promise<void> = Promise.resolve();
-  #shown = '';
   #hasToldSlowCard = false;
   #holeCause: ErrorCode = 'capture/gop-too-long';
   #cancelPostEvent: Cancel = () => undefined;
@@ -75,15 +71,25 @@ export class Recorder {
     this.#ports = ports;
     this.#clock = ports.clock;
     this.#settings = settings;
+    this.#listeners = new RecorderListeners(ports.log);
+    this.#lights = new RecorderLights(ports.indicator);
+    this.#moments = new PressMoments((at) => this.#lookAt(at));
     this.#facts = new FactLog(ports.journal, ports.log);
     this.#buffer = new PreEventBuffer(limitsOf(settings));
-    this.#recordings = new Recordings(
-      ports.clock,
-      ports.sink,
-      settings.queueBytesMax,
-      this.#onRecordings(),
-    );
+    this.#recordings = new Recordings(ports, settings.queueBytesMax, this.#onRecordings());
+    const onRollOver = this.#onRollOver();
+    this.#rollOver = new RollOver(ports, this.#recordings, BEGIN_MS_MAX, onRollOver);
     this.#desk = new PressDesk(ports, this.#facts, settings, this.#onPresses());
+    this.#wearer = new WearerEffects({
+      ...ports,
+      facts: this.#facts,
+      recordings: this.#recordings,
+      listeners: this.#listeners,
+      momentOf: (press) => this.#desk.momentOf(press),
+      pickingOver: () => {
+        this.#dispatch({ type: 'pickingOver' });
+      },
+    });
     this.#feed = new VideoFeed(ports.clock, ports.video, settings.launch, this.#onVideo());
   }
 
@@ -92,6 +98,7 @@ export class Recorder {
     this.#feed.start();
     this.#cancelShow = this.#clock.every(SHOW_PERIOD_MS, () => {
       this.#watchCard();
+      this.#lookForRoll();
       this.#show();
     });
     this.#show();
@@ -102,12 +109,17 @@ export class Recorder {
     this.#desk.edge(edge);
   }
 
-  /** The motion sensor felt a fall. It goes into the log as a press of a button of its own. */
-  fall(at: MonotonicMs): void {
-    this.edge({ button: 'fall', isPressed: true, at });
-    this.#clock.after(FALL_PRESS_MS, () => {
-      this.edge({ button: 'fall', isPressed: false, at: this.#clock.monotonicMs() });
+  /** Starts or marks, for another reason than a button. It goes into the log as a press of a button of its own. */
+  trigger(button: 'fall' | 'command' | 'peer', at: MonotonicMs): void {
+    this.edge({ button, isPressed: true, at });
+    this.#clock.after(TRIGGER_PRESS_MS, () => {
+      this.edge({ button, isPressed: false, at: this.#clock.monotonicMs() });
     });
+  }
+
+  /** A limit that ends the running recording well and lets none begin; undefined when none is reached any more. */
+  setLimit(limit: PowerLimit | undefined): void {
+    if (limit !== this.#state.limit) this.#dispatch({ type: 'limit', limit });
   }
 
   /** There is room again, or the card is back: ends the fault that the storage made. */
@@ -124,27 +136,12 @@ export class Recorder {
   }
 
   on(listener: RecorderListener): Cancel {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   status(): RecorderStatus {
     const now = this.#clock.monotonicMs();
-    const open = this.#feed.openGop;
-    const openMs = open ? ticksToMs(open.newest90k - open.start90k) : 0;
-    const { active, lastDurableAt, isDurable, waitingBytes } = this.#recordings;
-    return {
-      mode: modeOf(this.#state),
-      rec: active?.rec ?? null,
-      recordingMs: active ? now - active.startedAt : 0,
-      bufferedMs: this.#buffer.ms + openMs,
-      bufferedBytes: this.#buffer.bytes,
-      waitingBytes,
-      frames: this.#feed.frames,
-      runs: this.#feed.runs,
-      isDurable,
-      lastDurableMsAgo: lastDurableAt === undefined ? null : now - lastDurableAt,
-    };
+    return recorderStatus(this.#state, this.#feed, this.#buffer, this.#recordings, now);
   }
 
   /**
@@ -169,13 +166,14 @@ export class Recorder {
     await this.#recordings.finishAll();
     await this.#facts.settled();
     this.#cancelShow();
+    this.#wearer.close();
   }
 
   #onVideo(): VideoFeedEvents {
     return {
       fragment: (fragment, gop) => {
         this.#buffer.push(fragment);
-        for (const moment of this.#moments) moment.later.push(fragment);
+        this.#moments.push(fragment);
         this.#recordings.add(fragment, gop);
       },
       up: () => {
@@ -197,15 +195,16 @@ export class Recorder {
     };
   }
 
-  #onPresses(): PressDeskEvents<Moment> {
+  #onPresses(): PressDeskEvents<PressMoment> {
     return {
-      moment: ({ at }) => {
-        const moment = this.#momentAt(at);
-        this.#moments.add(moment);
-        return moment;
+      moment: ({ at }) => this.#moments.open(at),
+      done: (moment) => {
+        this.#moments.close(moment);
       },
-      done: (moment) => this.#moments.delete(moment),
       gesture: (button, gesture) => this.#onGesture(button, gesture),
+      released: (button) => {
+        if (button === 'function') this.#dispatch({ type: 'functionRelease' });
+      },
       unlogged: ({ isPressed }, { code, message }) => {
         // A recording that runs is worth more than the note that is missing.
         if (this.#recordings.active) this.#fault(code, message);
@@ -218,14 +217,14 @@ export class Recorder {
   #onRecordings(): RecordingsEvents {
     return {
       reached: (step, rec, latencyMs) => {
-        this.#tell((listener) => listener.reached?.(step, rec, latencyMs));
+        this.#listeners.tell((listener) => listener.reached?.(step, rec, latencyMs));
         this.#show();
       },
       sealed: (rec, seq) => {
-        this.#tell((listener) => listener.segmentSealed?.({ rec, seq }));
+        this.#listeners.tell((listener) => listener.segmentSealed?.({ rec, seq }));
       },
       stopped: (rec, durationMs) => {
-        this.#tell((listener) => listener.recordingStopped?.({ rec, durationMs }));
+        this.#listeners.tell((listener) => listener.recordingStopped?.({ rec, durationMs }));
       },
       failed: (_rec, error, isActive) => {
         const code = codeOf(error);
@@ -244,23 +243,28 @@ export class Recorder {
     };
   }
 
-  #momentAt(at: MonotonicMs): Moment {
+  #lookAt(at: MonotonicMs): Omit<PressMoment, 'later'> {
     const preEvent = this.#buffer.select(this.#settings.preEventMs, this.#feed.position());
-    return { at, preEvent, later: [], mediaMs: this.#recordings.mediaMsAt(at) };
+    return { at, preEvent, mediaMs: this.#recordings.mediaMsAt(at) };
   }
 
-  async #onGesture(button: PressEdge['button'], { type, press }: PressGesture): Promise<void> {
-    if (button === 'function') {
-      if (type === 'press') this.#dispatch({ type: 'functionPress', press });
-    } else if (type === 'press') {
-      const hasFootage = !this.#buffer.isEmpty || this.#feed.openGop !== undefined;
-      this.#dispatch({ type: button === 'fall' ? 'fall' : type, press, hasFootage });
-      await this.#beginning;
-    } else if (button === 'record') this.#dispatch({ type, press });
+  async #onGesture(button: PressEdge['button'], gesture: PressGesture): Promise<void> {
+    const now = this.#clock.monotonicMs();
+    const event = eventOf(button, gesture, {
+      pressedAt: this.#desk.momentOf(gesture.press)?.at ?? now,
+      now,
+      hasFootage: !this.#buffer.isEmpty || this.#feed.openGop !== undefined,
+    });
+    if (event !== undefined) this.#dispatch(event);
+    else if (gesture.type === 'holding' && gesture.press === this.#state.undecided) {
+      this.#ports.indicator.signal('holding', gesture.seconds);
+    }
+    await this.#beginning;
   }
 
   #dispatch(event: RecorderEvent): void {
-    const step = stepRecorder(this.#state, event, this.#settings.postEventMs > 0);
+    const { policy, postEventMs } = this.#settings;
+    const step = stepRecorder(this.#state, event, { ...policy, hasPostEvent: postEventMs > 0 });
     this.#state = step.state;
     for (const effect of step.effects) this.#do(effect);
     this.#show();
@@ -269,7 +273,7 @@ export class Recorder {
   #do(effect: RecorderEffect): void {
     switch (effect.type) {
       case 'begin':
-        this.#beginning = this.#begin(effect.press);
+        this.#beginning = this.#begin(effect.press, effect.trigger);
         return;
       case 'mark':
         this.#mark(effect.press);
@@ -288,23 +292,35 @@ export class Recorder {
       case 'cancelPostEvent':
         this.#cancelPostEvent();
         return;
+      case 'sleep':
+        void this.#feed.sleep(FEED_STOP_MS).then(() => {
+          this.#buffer.clear('sleep');
+        });
+        return;
+      case 'wake':
+        this.#feed.wake();
+        return;
+      case 'mute':
+      case 'stealth':
+      case 'pick':
+      case 'category':
+      case 'signal':
+        this.#wearer.do(effect);
+        return;
       case 'decide':
         this.#desk.decide(effect.edge, effect.outcome);
-        this.#tell((listener) => listener.pressDecided?.(effect.outcome));
-        return;
-      case 'signal':
-        this.#ports.indicator.signal(effect.kind);
+        this.#listeners.tell((listener) => listener.pressDecided?.(effect.outcome));
         return;
       case 'mode':
         this.#facts.record(effect);
-        this.#tell((listener) => listener.modeChanged?.(effect.mode));
+        this.#listeners.tell((listener) => listener.modeChanged?.(effect.mode));
         return;
       case 'fault':
         this.#fault(effect.code, effect.detail);
     }
   }
 
-  async #begin(press: number): Promise<void> {
+  async #begin(press: number, trigger: Trigger): Promise<void> {
     const moment = this.#desk.momentOf(press);
     try {
       const rec = await withDeadline(
@@ -313,13 +329,13 @@ export class Recorder {
         BEGIN_MS_MAX,
         'beginning a recording',
       );
-      const { at, preEvent, later } = moment ?? this.#momentAt(this.#clock.monotonicMs());
+      const { at, preEvent, later } = moment ?? this.#moments.at(this.#clock.monotonicMs());
       const { segmentMs } = this.#settings;
-      this.#recordings.begin({ rec, segmentMs, preEvent, later, pressedAt: at });
-      this.#dispatch({ type: 'begun', press });
+      this.#recordings.begin({ rec, segmentMs, trigger, preEvent, later, pressedAt: at });
+      this.#dispatch({ type: 'begun', press, rec, trigger, at });
       const { askedMs, gotMs, reason } = preEvent;
       const facts = { rec, preEvent: { askedMs, gotMs, reason } };
-      this.#tell((listener) => listener.recordingStarted?.(facts));
+      this.#listeners.tell((listener) => listener.recordingStarted?.(facts));
     } catch (error) {
       const event = { code: codeOf(error), detail: messageOf(error) };
       this.#dispatch({ type: 'beginFailed', press, ...event });
@@ -329,6 +345,25 @@ export class Recorder {
   #mark(press: number): void {
     const moment = this.#desk.momentOf(press);
     if (moment) this.#recordings.mark({ at: moment.at, mediaMs: moment.mediaMs });
+  }
+
+  #lookForRoll(): void {
+    if (this.#state.activity !== 'recording') return;
+    this.#rollOver.look(this.#settings, () => this.#feed.openGop?.gop);
+  }
+
+  #onRollOver(): RollOverEvents {
+    return {
+      rolled: (rec, from) => {
+        this.#facts.record({ type: 'rolled', rec, from });
+        this.#dispatch({ type: 'rolled', rec });
+        const preEvent = { askedMs: 0, gotMs: 0, reason: 'none' } as const;
+        this.#listeners.tell((listener) => listener.recordingStarted?.({ rec, preEvent }));
+      },
+      failed: (error) => {
+        this.#fault(codeOf(error), messageOf(error));
+      },
+    };
   }
 
   /** A card that does not answer is told once; the lights tell it anyway. */
@@ -341,28 +376,13 @@ export class Recorder {
   }
 
   #show(): void {
-    const mode = modeOf(this.#state);
-    const { isDurable } = this.#recordings;
-    const shown = `${mode} ${isDurable}`;
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    this.#ports.indicator.show(mode, isDurable);
+    this.#lights.show(this.#state, this.#recordings.isDurable);
   }
 
   #fault(code: ErrorCode, detail: string): void {
     this.#ports.log.warn({ code, detail }, 'fault');
     this.#facts.record({ type: 'fault', code, detail });
-    this.#tell((listener) => listener.faulted?.({ code, detail }));
-  }
-
-  #tell(call: (listener: RecorderListener) => void): void {
-    for (const listener of this.#listeners) {
-      try {
-        call(listener);
-      } catch (error) {
-        this.#ports.log.error({ error: messageOf(error) }, 'a listener of the recorder failed');
-      }
-    }
+    this.#listeners.tell((listener) => listener.faulted?.({ code, detail }));
   }
 }
 

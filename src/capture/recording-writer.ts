@@ -9,6 +9,7 @@ import type {
   PreEventFacts,
   RecordingSink,
   SegmentEnd,
+  Trigger,
 } from './ports.js';
 import { emptyRecording, placeFragment, type Placement, type SegmenterState } from './segmenter.js';
 import type { WriteBudget } from './write-budget.js';
@@ -16,6 +17,7 @@ import type { WriteBudget } from './write-budget.js';
 export interface WriterOptions {
   readonly rec: number;
   readonly preEvent: PreEventFacts;
+  readonly trigger: Trigger;
   readonly segmentMs: number;
 }
 
@@ -166,8 +168,8 @@ export class RecordingWriter {
   }
 
   async #rotate(opening: NonNullable<Placement['opening']>, endOfLast: SegmentEnd): Promise<void> {
-    const { rec, preEvent } = this.#options;
-    const facts = opening.seq === 0 ? { ...opening, rec, preEvent } : { ...opening, rec };
+    const { rec, preEvent, trigger } = this.#options;
+    const facts = opening.seq === 0 ? { ...opening, rec, preEvent, trigger } : { ...opening, rec };
     try {
       const segment = await this.#sink.openSegment(facts);
       this.#seal(endOfLast, false);

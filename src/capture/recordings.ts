@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { MonotonicMs } from '../units.js';
 import { DURABLE_MS_MAX } from './indicator.js';
-import type { Fragment, Mark, RecordingSink } from './ports.js';
+import type { Fragment, Mark, RecordingSink, Trigger } from './ports.js';
 import type { PreEvent } from './pre-event-buffer.js';
 import { RecordingWriter } from './recording-writer.js';
 import { WriteBudget } from './write-budget.js';
@@ -27,6 +27,7 @@ export interface RecordingsEvents {
 export interface RecordingStart {
   readonly rec: number;
   readonly segmentMs: number;
+  readonly trigger: Trigger;
   readonly preEvent: PreEvent;
   /** Fragments finished since the press. */
   readonly later: readonly Fragment[];
@@ -36,6 +37,8 @@ export interface RecordingStart {
 interface Running {
   readonly writer: RecordingWriter;
   readonly startedAt: MonotonicMs;
+  /** Fragments up to this GOP belong to the recording before it. */
+  readonly afterGop: number;
   lastDurableAt: MonotonicMs | undefined;
 }
 
@@ -62,9 +65,13 @@ export class Recordings {
   #active: Running | undefined;
   #wasFull = false;
 
-  constructor(clock: Clock, sink: RecordingSink, queueBytesMax: number, events: RecordingsEvents) {
-    this.#clock = clock;
-    this.#sink = sink;
+  constructor(
+    ports: { readonly clock: Clock; readonly sink: RecordingSink },
+    queueBytesMax: number,
+    events: RecordingsEvents,
+  ) {
+    this.#clock = ports.clock;
+    this.#sink = ports.sink;
     this.#events = events;
     this.#budget = new WriteBudget(queueBytesMax);
   }
@@ -102,16 +109,43 @@ export class Recordings {
 
   /** Makes a recording the active one and writes what the press fixed. */
   begin(start: RecordingStart): void {
-    const { rec, preEvent, later, pressedAt } = start;
+    const running = this.#running(start, 0, undefined);
+    this.#active = running;
+    for (const fragment of [...start.preEvent.fragments, ...start.later]) {
+      this.#add(running, fragment);
+    }
+  }
+
+  /**
+   * Ends the active recording with the GOP given, as `stop` does, and goes on in a new one with the GOP after it. No
+   * fragment is lost, none is in both.
+   */
+  roll(rec: number, segmentMs: number, untilGop: number | undefined): void {
+    const before = this.#active;
+    if (before === undefined) return;
+    const at = this.#clock.monotonicMs();
+    const preEvent: PreEvent = { fragments: [], askedMs: 0, gotMs: 0, reason: 'none' };
+    const start = { rec, segmentMs, trigger: 'roll', preEvent, later: [], pressedAt: at } as const;
+    this.stop(untilGop);
+    this.#active = this.#running(start, untilGop ?? 0, before.lastDurableAt);
+  }
+
+  #running(
+    start: RecordingStart,
+    afterGop: number,
+    lastDurableAt: MonotonicMs | undefined,
+  ): Running {
+    const { rec, preEvent, pressedAt, trigger, segmentMs } = start;
     const { askedMs, gotMs, reason } = preEvent;
     const running: Running = {
       startedAt: this.#clock.monotonicMs(),
-      lastDurableAt: undefined,
+      afterGop,
+      lastDurableAt,
       writer: new RecordingWriter(
         this.#clock,
         this.#sink,
         this.#budget,
-        { rec, segmentMs: start.segmentMs, preEvent: { askedMs, gotMs, reason } },
+        { rec, segmentMs, trigger, preEvent: { askedMs, gotMs, reason } },
         {
           appending: once(() => {
             this.#reach('first-append', rec, pressedAt);
@@ -135,13 +169,12 @@ export class Recordings {
         },
       ),
     };
-    this.#active = running;
-    for (const fragment of [...preEvent.fragments, ...later]) this.#add(running, fragment);
+    return running;
   }
 
   /** `gop` is the number of the fragment's GOP. */
   add(fragment: Fragment, gop: number): void {
-    if (this.#active) this.#add(this.#active, fragment);
+    if (this.#active && gop > this.#active.afterGop) this.#add(this.#active, fragment);
     for (const finishing of this.#finishing) {
       this.#add(finishing.running, fragment);
       if (gop >= finishing.untilGop) this.#finish(finishing);

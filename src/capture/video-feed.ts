@@ -65,6 +65,7 @@ export class VideoFeed {
   #lastUnitAt: MonotonicMs | undefined;
   #newest: Fragment | undefined;
   #gapCause: string | undefined;
+  #stopping: Promise<void> = Promise.resolve();
 
   constructor(clock: Clock, source: VideoSource, launch: string, events: VideoFeedEvents) {
     this.#clock = clock;
@@ -94,6 +95,26 @@ export class VideoFeed {
     this.#timer?.cancel();
     await this.#run?.handle?.stop(deadlineMs);
     await this.#fragmenter.settled();
+  }
+
+  /** Ends the run as `stop` does, until `wake`. */
+  async sleep(deadlineMs: number): Promise<void> {
+    this.#stopping = this.stop(deadlineMs).then(() => {
+      // What was before the sleep is no past that a press could go back to, and the sleep no gap.
+      this.#newest = undefined;
+      this.#gapCause = undefined;
+      this.#lastUnitAt = undefined;
+    });
+    await this.#stopping;
+  }
+
+  /** Starts again after `sleep`, as soon as the last run has ended: a camera gives its pictures to one at a time. */
+  wake(): void {
+    void this.#stopping.then(() => {
+      this.#watch = beginWatch(this.#clock.monotonicMs());
+      this.#timer = undefined;
+      this.#arm();
+    });
   }
 
   /** Runs started so far, which is also the number of the newest. */

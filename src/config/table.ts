@@ -36,6 +36,9 @@ const SPKI_PATTERN = /^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const BROKER_URL_PATTERN =
   /^mqtts?:\/\/(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?\/?$/;
 const PORT_MAX = 65_535;
+/** Nobody counts more pulses of a motor. */
+const CATEGORIES_MAX = 6;
+const CATEGORY_LENGTH_MAX = 40;
 
 const id = z.string().regex(ID_PATTERN, {
   error: 'must be 1 to 64 letters, digits and hyphens, not a hyphen first',
@@ -94,6 +97,21 @@ const number = <const Facts extends NumberFacts>(facts: Facts) => ({
   schema: wholeNumber(facts.min, facts.max, facts.unit).default(facts.default),
 });
 
+interface ChoiceFacts {
+  readonly values: readonly [string, ...string[]];
+  readonly default: string;
+  readonly effect: Effect;
+  readonly doc: string;
+}
+
+const choice = <const Facts extends ChoiceFacts>(facts: Facts) => ({
+  unit: '',
+  effect: facts.effect,
+  doc: facts.doc,
+  bounds: facts.values.join(', '),
+  schema: z.enum(facts.values as Facts['values']).default(facts.default as never),
+});
+
 /** Every setting of a camera. A setting without a default must be given. */
 export const settings = {
   deviceId: {
@@ -150,6 +168,50 @@ export const settings = {
     effect: 'restart',
     doc: 'How long the record button is held to stop, so that no slip ends a recording.',
   }),
+  recordingMsMax: number({
+    min: 10 * MINUTE_MS,
+    max: 12 * 60 * MINUTE_MS,
+    unit: 'ms',
+    default: 4 * 60 * MINUTE_MS,
+    effect: 'restart',
+    doc: 'The longest recording; it goes on under another number then, without a lost frame.',
+  }),
+  startGesture: choice({
+    values: ['press', 'double-press'],
+    default: 'press',
+    effect: 'restart',
+    doc: 'What starts a recording: one press of the record button, or two within 0.6 s.',
+  }),
+  mute: choice({
+    values: ['off', 'held', 'toggle'],
+    default: 'off',
+    effect: 'restart',
+    doc: 'Whether the function button mutes while recording: never (it marks), as long as it is held, or on and off by a press.',
+  }),
+  stealth: choice({
+    values: ['forbidden', 'allowed'],
+    default: 'forbidden',
+    effect: 'restart',
+    doc: 'Whether holding the function button for 3 s may turn lights, motor and tones off; each time is in the log.',
+  }),
+  sleep: choice({
+    values: ['forbidden', 'allowed'],
+    default: 'forbidden',
+    effect: 'restart',
+    doc: 'Whether the wearer may put the camera to sleep, without pre-event: by holding the function button for 3 s, or 8 s where stealth is allowed.',
+  }),
+  categories: {
+    schema: z
+      .array(z.string().min(1).max(CATEGORY_LENGTH_MAX))
+      .max(CATEGORIES_MAX, { error: `must name at most ${CATEGORIES_MAX} categories` })
+      .refine(isUnique, { error: 'names a category twice' })
+      .readonly()
+      .default([]),
+    unit: '',
+    bounds: `0 to ${CATEGORIES_MAX} names of up to ${CATEGORY_LENGTH_MAX} characters`,
+    effect: 'restart',
+    doc: 'Categories that the wearer steps through with the function button after a stop; as many pulses tell which.',
+  },
   reserveBytes: number({
     min: 256 * MIB,
     max: 64 * 1024 * MIB,

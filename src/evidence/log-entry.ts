@@ -27,7 +27,7 @@ const entry = <T extends string, S extends z.core.$ZodLooseShape>(type: T, field
     ...fields,
   });
 
-const mode = z.enum(['idle', 'buffering', 'recording', 'post-event', 'fault']);
+const mode = z.enum(['idle', 'asleep', 'buffering', 'recording', 'post-event', 'fault']);
 
 const schema = z.discriminatedUnion('type', [
   /** The first entry of every boot. */
@@ -35,12 +35,13 @@ const schema = z.discriminatedUnion('type', [
   /** The session key of this boot; `cert` is the digest of its certificate's payload. */
   entry('session-key', { key: keyId, spki: z.string().max(80), cert: digest }),
   /**
-   * An edge of a button, or of what presses in its place: `fall` is the motion sensor. Written twice under the same `edge` number: before anything is decided, with null, and again
+   * An edge of a button, or of what presses in its place: `fall` is the motion sensor, `command` a signed
+   * command, `peer` another camera. Written twice under the same `edge` number: before anything is decided, with null, and again
    * with the outcome and how long it took.
    */
   entry('press', {
     edge: count,
-    button: z.enum(['record', 'function', 'fall']),
+    button: z.enum(['record', 'function', 'fall', 'command', 'peer']),
     pressed: z.boolean(),
     /** Monotonic milliseconds of the edge itself. */
     at: count,
@@ -52,9 +53,20 @@ const schema = z.discriminatedUnion('type', [
         'held',
         'released',
         'bounce',
+        'first-press',
+        'mute-on',
+        'mute-off',
+        'stealth-on',
+        'stealth-off',
+        'slept',
+        'woke',
+        'category',
         'refused-no-video',
         'refused-storage',
         'refused-fault',
+        'refused-guarded',
+        'refused-battery',
+        'refused-heat',
       ])
       .nullable(),
     latency_ms: count.nullable(),
@@ -76,6 +88,14 @@ const schema = z.discriminatedUnion('type', [
   entry('fault', { code: words, detail: words }),
   /** Time without pictures; `rec` is null when nothing was being recorded. */
   entry('gap', { rec: counter.nullable(), gap_ms: count, cause: words }),
+  /** Silence is recorded in `rec` from `at` on, `media_ms` from its start, or sound again. */
+  entry('mute', { rec: counter, on: z.boolean(), at: count, media_ms: count }),
+  /** Lights, motor and tones are off, or on again. */
+  entry('stealth', { on: z.boolean() }),
+  /** What the wearer chose for a recording after its end; null for no choice. Never in the recording itself. */
+  entry('category', { rec: counter, category: z.string().max(64).nullable() }),
+  /** The recording `from` had its longest time and goes on as `rec`. */
+  entry('rolled', { rec: counter, from: counter }),
   /** Wall time was set; `step_ms` is new minus old. */
   entry('clock-set', { time: claimedTime, step_ms: z.int() }),
   /** Once a minute, so that silence is visible. */

@@ -40,7 +40,7 @@ const mediaSchema = openingMediaSchema.extend({ duration90k: count, frames: coun
 export const preEventSchema = z.strictObject({
   asked_ms: count,
   got_ms: count,
-  reason: z.enum(['none', 'boot', 'memory', 'pipeline-restart']),
+  reason: z.enum(['none', 'boot', 'memory', 'pipeline-restart', 'sleep']),
 });
 
 const recoveredSchema = z.strictObject({
@@ -77,6 +77,8 @@ const shape = z.strictObject({
   fragments: z.array(z.tuple([count, count])),
   /** What of the pre-event was there; only in the first segment. */
   pre_event: preEventSchema.nullable(),
+  /** What the recording began with; only in the first segment, and not in one that recovery sealed. */
+  trigger: z.enum(['press', 'fall', 'command', 'peer', 'roll']).optional(),
   end: z.enum(['normal', 'power-loss', 'storage-full', 'stall']),
   /** Only after a power cut. */
   recovered: recoveredSchema.nullable(),

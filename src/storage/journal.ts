@@ -23,7 +23,17 @@ export type ReportedFact =
       readonly rec: number | null;
       readonly gapMs: number;
       readonly cause: string;
-    };
+    }
+  | {
+      readonly type: 'mute';
+      readonly rec: number;
+      readonly isMuted: boolean;
+      readonly at: number;
+      readonly mediaMs: number;
+    }
+  | { readonly type: 'stealth'; readonly isStealthy: boolean }
+  | { readonly type: 'category'; readonly rec: number; readonly category: string | null }
+  | { readonly type: 'rolled'; readonly rec: number; readonly from: number };
 
 /** What capture writes into the device log. Satisfies capture's `Journal` by shape. */
 export class Journal {
@@ -61,25 +71,32 @@ export class Journal {
   }
 
   async record(fact: ReportedFact): Promise<void> {
-    switch (fact.type) {
-      case 'mode':
-        await this.#log.append({ ...fact, reason: entryWords(fact.reason) });
-        return;
-      case 'fault':
-        await this.#log.append({
-          type: 'fault',
-          code: entryWords(fact.code),
-          detail: entryWords(fact.detail),
-        });
-        return;
-      case 'gap':
-        await this.#log.append({
-          type: 'gap',
-          rec: fact.rec,
-          gap_ms: Math.round(fact.gapMs),
-          cause: entryWords(fact.cause),
-        });
+    await this.#log.append(factOf(fact));
+  }
+}
+
+/** What capture reports in the words of the log. */
+function factOf(fact: ReportedFact): LogFact {
+  switch (fact.type) {
+    case 'mode':
+      return { ...fact, reason: entryWords(fact.reason) };
+    case 'fault':
+      return { type: 'fault', code: entryWords(fact.code), detail: entryWords(fact.detail) };
+    case 'gap': {
+      const { rec, gapMs, cause } = fact;
+      return { type: 'gap', rec, gap_ms: Math.round(gapMs), cause: entryWords(cause) };
     }
+    case 'mute': {
+      const { rec, isMuted, at, mediaMs } = fact;
+      const times = { at: Math.round(at), media_ms: Math.round(mediaMs) };
+      return { type: 'mute', rec, on: isMuted, ...times };
+    }
+    case 'stealth':
+      return { type: 'stealth', on: fact.isStealthy };
+    case 'category':
+      return { type: 'category', rec: fact.rec, category: fact.category };
+    case 'rolled':
+      return { type: 'rolled', rec: fact.rec, from: fact.from };
   }
 }
 

@@ -18,6 +18,7 @@ export interface SegmentFacts {
     readonly gotMs: number;
     readonly reason: NonNullable<Manifest['pre_event']>['reason'];
   };
+  readonly trigger?: NonNullable<Manifest['trigger']>;
 }
 
 /** One fragment, placed in its segment; capture's `PlacedFragment` fits it. */

@@ -328,6 +328,7 @@ export class SegmentWriter {
       media: { ...this.#media(), duration90k: this.#duration90k, frames: this.#frames },
       fragments: this.#index,
       pre_event: this.#preEvent(),
+      ...(this.#facts.trigger === undefined ? {} : { trigger: this.#facts.trigger }),
       end: ending.end,
       recovered: null,
       mono: [Math.round(this.#openedAt), Math.round(clock.monotonicMs())],

@@ -39,6 +39,18 @@ export class MemoryJournal implements Journal {
         return;
       case 'gap':
         this.lines.push(`gap ${fact.rec ?? 'none'} ${fact.gapMs}: ${fact.cause}`);
+        return;
+      case 'mute':
+        this.lines.push(`${fact.isMuted ? 'mute' : 'unmute'} ${fact.rec} at ${fact.mediaMs}`);
+        return;
+      case 'stealth':
+        this.lines.push(fact.isStealthy ? 'stealth' : 'no stealth');
+        return;
+      case 'category':
+        this.lines.push(`category of ${fact.rec}: ${fact.category ?? 'none'}`);
+        return;
+      case 'rolled':
+        this.lines.push(`rolled ${fact.from} to ${fact.rec}`);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { Recorder } from '../../src/capture/recorder.js';
 import { queueBytesFor, type RecorderSettings } from '../../src/capture/recorder-api.js';
-import type { PressEdge, RecorderMode } from '../../src/capture/ports.js';
+import type { RecorderPolicy } from '../../src/capture/recorder-events.js';
+import type { PressEdge } from '../../src/capture/ports.js';
 import { SimClock } from '../../src/hal/sim/sim-clock.js';
 import { SimVideo, type SimVideoOptions } from '../../src/hal/sim/sim-video.js';
 import { createLogger } from '../../src/log.js';
@@ -11,6 +12,15 @@ export const SIM_LAUNCH = 'videotestsrc ! appsink name=video';
 
 const MIB = 2 ** 20;
 
+/** Nothing that an agency has to allow. */
+export const PLAIN_POLICY: Omit<RecorderPolicy, 'hasPostEvent'> = {
+  startsOn: 'press',
+  mute: 'off',
+  allowsStealth: false,
+  allowsSleep: false,
+  categories: [],
+};
+
 export const RIG_SETTINGS: RecorderSettings = {
   launch: SIM_LAUNCH,
   preEventMs: 10_000,
@@ -18,6 +28,9 @@ export const RIG_SETTINGS: RecorderSettings = {
   segmentMs: 5000,
   debounceIntervalMs: 30,
   holdMs: 3000,
+  longHoldMs: 8000,
+  recordingMsMax: 4 * 3_600_000,
+  policy: PLAIN_POLICY,
   bufferBytesMax: 64 * MIB,
   queueBytesMax: queueBytesFor(64 * MIB, 4000),
 };
@@ -42,10 +55,11 @@ export class RecorderRig {
         sink: this.sink,
         journal: this.journal,
         indicator: {
-          show: (mode: RecorderMode, isDurable: boolean) => {
-            this.shown.push(isDurable ? `${mode} durable` : mode);
+          show: ({ mode, isDurable, isMuted, isStealthy }) => {
+            const words = [mode, isDurable && 'durable', isMuted && 'muted', isStealthy && 'dark'];
+            this.shown.push(words.filter((word) => word !== false).join(' '));
           },
-          signal: (kind) => this.felt.push(kind),
+          signal: (kind, n) => this.felt.push(n === undefined ? kind : `${kind} ${n}`),
         },
         log: createLogger('info', { write: (line) => this.logged.push(line) }),
       },

@@ -1,99 +1,223 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {
-  modeOf,
-  startingRecorder,
-  stepRecorder,
-  type RecorderEvent,
-} from '../../../src/capture/recorder-state.js';
+import { startingRecorder } from '../../../src/capture/recorder-events.js';
+import type {
+  RecorderEffect,
+  RecorderEvent,
+  RecorderPolicy,
+} from '../../../src/capture/recorder-events.js';
+import { modeOf, stepRecorder } from '../../../src/capture/recorder-state.js';
+import { monotonicMs } from '../../../src/units.js';
 
 type Kind =
-  | 'press'
+  | Exclude<
+      RecorderEvent['type'],
+      'begun' | 'beginFailed' | 'trigger' | 'tap' | 'rolled' | 'functionRelease'
+    >
   | 'fall'
-  | 'tap'
-  | 'hold'
-  | 'functionPress'
-  | 'begun'
-  | 'beginFailed'
-  | 'videoUp'
-  | 'videoLost'
-  | 'videoFailed'
-  | 'postEventOver'
-  | 'storageFailed'
-  | 'storageOk'
-  | 'close';
+  | 'peer'
+  | 'command';
 
 const kinds: readonly Kind[] = [
-  'press',
-  'fall',
-  'tap',
-  'hold',
-  'functionPress',
-  'videoUp',
-  'videoLost',
-  'videoFailed',
-  'postEventOver',
-  'storageFailed',
-  'storageOk',
-  'close',
-];
+  ...['press', 'press', 'hold', 'fall', 'peer', 'command'],
+  ...['functionPress', 'functionTap', 'functionHold', 'functionLongHold'],
+  ...['videoUp', 'videoLost', 'videoFailed', 'postEventOver', 'pickingOver', 'limit'],
+  ...['storageFailed', 'storageOk', 'close'],
+] as Kind[];
 
-test('whatever happens, every press is decided once and a recording begun is stopped or abandoned once', (t) => {
+const policies: fc.Arbitrary<RecorderPolicy> = fc.record({
+  hasPostEvent: fc.boolean(),
+  startsOn: fc.constantFrom('press', 'double-press'),
+  mute: fc.constantFrom('off', 'held', 'toggle'),
+  allowsStealth: fc.boolean(),
+  allowsSleep: fc.boolean(),
+  categories: fc.constantFrom([], ['arrest'], ['traffic', 'arrest', 'search']),
+});
+
+/** A recorder that is fed and watched: every step is judged as it is taken. */
+class Watched {
+  state = startingRecorder;
+  readonly decisions = new Map<number, number>();
+  readonly faults: string[] = [];
+  recordings = 0;
+  ends = 0;
+  stealth = false;
+  sleeping = false;
+  muted = false;
+  categories = new Map<number, number>();
+  now = 0;
+  readonly #policy: RecorderPolicy;
+  readonly #isGiven: () => boolean;
+
+  constructor(policy: RecorderPolicy, isGiven: () => boolean) {
+    this.#policy = policy;
+    this.#isGiven = isGiven;
+  }
+
+  feed(event: RecorderEvent): void {
+    const before = this.state;
+    const step = stepRecorder(before, event, this.#policy);
+    this.state = step.state;
+    const modes = step.effects.filter(({ type }) => type === 'mode').length;
+    if (modes !== (modeOf(step.state) === modeOf(before) ? 0 : 1)) this.faults.push('mode untold');
+    for (const effect of step.effects) this.#take(effect, event);
+    if (this.recordings - this.ends > 1) this.faults.push('two recordings at once');
+    if (this.state.isStealthy !== this.stealth) this.faults.push('stealth untold');
+    if (this.state.isMuted !== this.muted) this.faults.push('mute untold');
+    if (this.state.isAsleep !== this.sleeping) this.faults.push('sleep untold');
+  }
+
+  #take(effect: RecorderEffect, event: RecorderEvent): void {
+    switch (effect.type) {
+      case 'decide':
+        this.decisions.set(effect.edge, (this.decisions.get(effect.edge) ?? 0) + 1);
+        return;
+      case 'stop':
+      case 'abandon':
+        this.#judgeEnd(effect.type, event);
+        this.ends += 1;
+        return;
+      case 'mute':
+        this.muted = effect.isMuted;
+        return;
+      case 'stealth':
+        this.stealth = effect.isStealthy;
+        return;
+      case 'sleep':
+      case 'wake':
+        this.sleeping = effect.type === 'sleep';
+        return;
+      case 'category':
+        this.categories.set(effect.rec, (this.categories.get(effect.rec) ?? 0) + 1);
+        return;
+      case 'begin':
+        this.#answer(effect.press, effect.trigger);
+    }
+  }
+
+  /** A recording ends by a hold, a while after one, by a limit, a fault of the card, or with the camera. */
+  #judgeEnd(type: 'stop' | 'abandon', event: RecorderEvent): void {
+    const allowed =
+      type === 'abandon' ? ['storageFailed'] : ['hold', 'postEventOver', 'limit', 'close'];
+    if (!allowed.includes(event.type))
+      this.faults.push(`${type} without its gesture: ${event.type}`);
+    if (event.type === 'hold' && this.#policy.hasPostEvent) this.faults.push('no post-event');
+    if (type === 'abandon') this.muted = false;
+  }
+
+  #answer(press: number, trigger: 'press' | 'fall' | 'peer' | 'command' | 'roll'): void {
+    const at = monotonicMs(this.now);
+    if (this.#isGiven()) {
+      this.recordings += 1;
+      this.feed({ type: 'begun', press, rec: this.recordings, trigger, at });
+    } else this.feed({ type: 'beginFailed', press, code: 'storage/io', detail: '' });
+  }
+}
+
+/** The buttons as the desk hands them on: a press, then its tap or hold, then, for the function button, its release. */
+class Hands {
+  presses = 0;
+  readonly #watched: Watched;
+  #record: number | undefined;
+  #function: number | undefined;
+
+  constructor(watched: Watched) {
+    this.#watched = watched;
+  }
+
+  do(kind: Kind, coin: boolean): void {
+    const watched = this.#watched;
+    const at = monotonicMs(watched.now);
+    switch (kind) {
+      case 'press':
+        this.#endRecord('tap');
+        this.#record = this.presses += 1;
+        watched.feed({ type: 'press', press: this.#record, at, hasFootage: coin });
+        return;
+      case 'hold':
+        this.#endRecord('hold');
+        return;
+      case 'fall':
+      case 'peer':
+      case 'command':
+        this.presses += 1;
+        watched.feed({ type: 'trigger', trigger: kind, press: this.presses, at, hasFootage: coin });
+        return;
+      case 'functionPress':
+        this.#endFunction('functionTap');
+        this.#function = this.presses += 1;
+        watched.feed({ type: kind, press: this.#function });
+        return;
+      case 'functionTap':
+      case 'functionHold':
+      case 'functionLongHold':
+        this.#endFunction(kind);
+        return;
+      case 'videoLost':
+      case 'videoFailed':
+        watched.feed({ type: kind, cause: '' });
+        return;
+      case 'limit':
+        watched.feed({ type: kind, limit: coin ? 'battery' : undefined });
+        return;
+      case 'storageFailed':
+        watched.feed({ type: kind, code: 'storage/io', detail: '' });
+        return;
+      default:
+        watched.feed({ type: kind });
+    }
+  }
+
+  finish(): void {
+    this.#endRecord('tap');
+    this.#endFunction('functionTap');
+    this.#watched.feed({ type: 'close' });
+    this.#watched.feed({ type: 'pickingOver' });
+  }
+
+  #endRecord(type: 'tap' | 'hold'): void {
+    const at = monotonicMs(this.#watched.now);
+    if (this.#record !== undefined) this.#watched.feed({ type, press: this.#record, at });
+    this.#record = undefined;
+  }
+
+  #endFunction(type: 'functionTap' | 'functionHold' | 'functionLongHold'): void {
+    const press = this.#function;
+    this.#function = undefined;
+    if (press === undefined) return;
+    if (type === 'functionLongHold') this.#watched.feed({ type: 'functionHold', press });
+    this.#watched.feed({ type, press });
+    this.#watched.feed({ type: 'functionRelease' });
+  }
+}
+
+test('10,000 sequences: one recording at a time, no stop without its gesture, one outcome for each press, nothing untold', (t) => {
   fc.assert(
     fc.property(
-      fc.array(fc.constantFrom(...kinds), { maxLength: 60 }),
+      fc.array(fc.tuple(fc.constantFrom(...kinds), fc.integer({ min: 0, max: 30_000 })), {
+        maxLength: 60,
+      }),
       fc.infiniteStream(fc.boolean()),
-      fc.boolean(),
-      (events, coins, hasPostEvent) => {
-        let state = startingRecorder;
-        let presses = 0;
-        let open: number | undefined;
-        let recordings = 0;
-        let ends = 0;
-        const decisions = new Map<number, number>();
-        const feed = (event: RecorderEvent): void => {
-          const step = stepRecorder(state, event, hasPostEvent);
-          const changed = modeOf(step.state) !== modeOf(state);
-          t.is(step.effects.filter((effect) => effect.type === 'mode').length, changed ? 1 : 0);
-          state = step.state;
-          for (const effect of step.effects) {
-            if (effect.type === 'decide') {
-              decisions.set(effect.edge, (decisions.get(effect.edge) ?? 0) + 1);
-            }
-            if (effect.type === 'stop' || effect.type === 'abandon') ends += 1;
-            if (effect.type !== 'begin') continue;
-            const isGiven = coins.next().value === true;
-            if (isGiven) recordings += 1;
-            feed(
-              isGiven
-                ? { type: 'begun', press: effect.press }
-                : { type: 'beginFailed', press: effect.press, code: 'storage/io', detail: '' },
-            );
-          }
-        };
-        const next = (): number => (presses += 1);
-        const release = (type: 'tap' | 'hold'): void => {
-          if (open !== undefined) feed({ type, press: open });
-          open = undefined;
-        };
-        for (const kind of events) {
-          if (kind === 'press') {
-            release('tap');
-            open = next();
-            feed({ type: 'press', press: open, hasFootage: coins.next().value === true });
-          } else if (kind === 'tap' || kind === 'hold') release(kind);
-          else if (kind === 'fall') feed({ type: kind, press: next(), hasFootage: true });
-          else if (kind === 'functionPress') feed({ type: kind, press: next() });
-          else if (kind === 'videoLost' || kind === 'videoFailed') feed({ type: kind, cause: '' });
-          else if (kind === 'storageFailed') feed({ type: kind, code: 'storage/io', detail: '' });
-          else feed({ type: kind } as RecorderEvent);
+      policies,
+      (events, coins, policy) => {
+        const coin = (): boolean => coins.next().value === true;
+        const watched = new Watched(policy, coin);
+        const hands = new Hands(watched);
+        for (const [kind, afterMs] of events) {
+          watched.now += afterMs;
+          hands.do(kind, coin());
         }
-        release('tap');
-        feed({ type: 'close' });
-        t.is(ends, recordings);
-        for (let press = 1; press <= presses; press += 1) t.is(decisions.get(press), 1);
+        hands.finish();
+        t.deepEqual(watched.faults, []);
+        t.is(watched.ends, watched.recordings);
+        for (let press = 1; press <= hands.presses; press += 1) {
+          t.is(watched.decisions.get(press), 1, `press ${press}`);
+        }
+        t.true([...watched.categories.values()].every((times) => times === 1));
+        if (!policy.allowsStealth) t.false(watched.stealth);
+        if (!policy.allowsSleep) t.false(watched.sleeping);
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 10_000 },
   );
 });

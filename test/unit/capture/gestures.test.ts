@@ -21,6 +21,7 @@ function play(rows: readonly Row[]): string[] {
   let edge = 0;
   const say = (at: number, gestures: readonly Gesture[]): void => {
     for (const gesture of gestures) {
+      if (gesture.type === 'holding') continue;
       seen.push(`${at} ${gesture.type} ${'press' in gesture ? gesture.press : gesture.edge}`);
     }
   };
@@ -229,7 +230,7 @@ test('an edge that arrives before the timer of the hold makes it a hold all the 
     { edge: 2, isPressed: false, at: monotonicMs(3200) },
     TIMING,
   );
-  t.deepEqual(late.gestures, [{ type: 'hold', press: 1 }]);
+  t.deepEqual(late.gestures.at(-1), { type: 'hold', press: 1 });
 });
 
 test('a button at rest waits for nothing', (t) => {
@@ -240,8 +241,12 @@ test('a hold is as long as it is asked to be', (t) => {
   const press = { edge: 1, isPressed: true, at: monotonicMs(0) };
   const longer: PressTiming = { ...TIMING, holdMs: 5000 };
   const { state } = acceptEdge(restingButton, press, longer);
-  t.deepEqual(passTime(state, monotonicMs(4999), longer).gestures, []);
-  t.deepEqual(passTime(state, monotonicMs(5000), longer).gestures, [{ type: 'hold', press: 1 }]);
+  const types = passTime(state, monotonicMs(4999), longer).gestures.map(({ type }) => type);
+  t.false(types.includes('hold'));
+  t.deepEqual(passTime(state, monotonicMs(5000), longer).gestures.at(-1), {
+    type: 'hold',
+    press: 1,
+  });
 });
 
 const edgeOf = (edge: number, isPressed: boolean, at: number, isBounce = false): NumberedEdge => ({
@@ -256,7 +261,8 @@ function playLate(edges: readonly NumberedEdge[]): string[] {
   let state = restingButton;
   const seen: string[] = [];
   const say = ({ gestures }: { readonly gestures: readonly Gesture[] }): void => {
-    seen.push(...gestures.map((it) => `${it.type} ${'press' in it ? it.press : it.edge}`));
+    const told = gestures.filter(({ type }) => type !== 'holding');
+    seen.push(...told.map((it) => `${it.type} ${'press' in it ? it.press : it.edge}`));
   };
   for (const edge of edges) {
     const step = acceptEdge(state, edge, TIMING);
@@ -303,4 +309,17 @@ test('a hold that is due while a late bounce settles is still a hold', (t) => {
     'hold 1',
     'release 4',
   ]);
+});
+
+test('each second before a hold is told, then the hold, then the long one', (t) => {
+  const seen: string[] = [];
+  let { state } = acceptEdge(restingButton, edgeOf(1, true, 0), TIMING);
+  for (const at of [999, 1000, 2000, 2999, 3000, 7999, 8000, 20_000]) {
+    const step = passTime(state, monotonicMs(at), { ...TIMING, longHoldMs: 8000 });
+    state = step.state;
+    seen.push(
+      ...step.gestures.map((it) => `${at} ${it.type}${'seconds' in it ? ` ${it.seconds}` : ''}`),
+    );
+  }
+  t.deepEqual(seen, ['1000 holding 1', '2000 holding 2', '3000 hold', '8000 longHold']);
 });

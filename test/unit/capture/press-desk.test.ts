@@ -12,6 +12,7 @@ function begin() {
   const log = createLogger('info', { write: (line) => logged.push(line) });
   const facts = new FactLog(journal, log);
   const said: string[] = [];
+  const released: string[] = [];
   const behaviour: { gesture: () => Promise<void> } = { gesture: () => Promise.resolve() };
   const desk = new PressDesk<number>(
     { clock, journal, log },
@@ -20,9 +21,11 @@ function begin() {
     {
       moment: ({ at }) => at,
       gesture: async (button, { type, press }) => {
+        if (type === 'holding') return;
         said.push(`${button} ${type} ${press} of ${desk.momentOf(press)}`);
         await behaviour.gesture();
       },
+      released: (button) => released.push(button),
       done: (moment) => said.push(`done ${moment}`),
       unlogged: ({ button }, { code }) => said.push(`${button} unlogged: ${code}`),
     },
@@ -30,7 +33,7 @@ function begin() {
   const edge = (isPressed: boolean, button: 'record' | 'function' = 'record'): void => {
     desk.edge({ button, isPressed, at: clock.monotonicMs() });
   };
-  return { clock, journal, logged, facts, said, behaviour, desk, edge };
+  return { clock, journal, logged, facts, said, released, behaviour, desk, edge };
 }
 
 test('an edge is kept with its moment until it is decided', async (t) => {
@@ -153,4 +156,14 @@ test('a release for which there is no room ends its press all the same', async (
   t.true(said.includes('record press 1 of 0'));
   t.false(said.some((line) => /^record (tap|hold)/.test(line)));
   t.is(journal.outcomes.get(1), 'refused-storage');
+});
+
+test('a button that comes up says so, whatever its press was and whether the log has it', async (t) => {
+  const { clock, journal, released, edge } = begin();
+  edge(true, 'function');
+  await clock.advance(4000);
+  journal.onPressed = () => Promise.reject(new Error('the card is full'));
+  edge(false, 'function');
+  await clock.advance(100);
+  t.deepEqual(released, ['function']);
 });

@@ -1,12 +1,14 @@
 import test from 'ava';
-import {
-  modeOf,
-  startingRecorder,
-  stepRecorder,
-  type RecorderEffect,
-  type RecorderEvent,
-  type RecorderState,
-} from '../../../src/capture/recorder-state.js';
+import { startingRecorder } from '../../../src/capture/recorder-events.js';
+import type {
+  RecorderEffect,
+  RecorderEvent,
+  RecorderPolicy,
+  RecorderState,
+} from '../../../src/capture/recorder-events.js';
+import { modeOf, stepRecorder } from '../../../src/capture/recorder-state.js';
+import { monotonicMs } from '../../../src/units.js';
+import { PLAIN_POLICY } from '../../support/recorder-rig.js';
 
 const short = (effect: RecorderEffect): string => {
   switch (effect.type) {
@@ -21,19 +23,31 @@ const short = (effect: RecorderEffect): string => {
       return `mode ${effect.mode}: ${effect.reason}`;
     case 'fault':
       return `fault ${effect.code}`;
+    case 'mute':
+      return effect.isMuted ? 'mute' : 'unmute';
+    case 'stealth':
+      return effect.isStealthy ? 'stealth' : 'no stealth';
+    case 'pick':
+      return `pick ${effect.choice ?? 'nothing yet'}`;
+    case 'category':
+      return `category of ${effect.rec}: ${effect.category ?? 'none'}`;
     default:
       return effect.type;
   }
 };
 
+interface Options extends Partial<RecorderPolicy> {
+  readonly from?: RecorderState;
+}
+
 /** Runs events and returns the effects of each, and the state after the last. */
 function run(
   events: readonly RecorderEvent[],
-  { hasPostEvent = false, from = startingRecorder } = {},
+  { hasPostEvent = false, from = startingRecorder, ...policy }: Options = {},
 ): { said: string[][]; state: RecorderState } {
   let state = from;
   const said = events.map((event) => {
-    const step = stepRecorder(state, event, hasPostEvent);
+    const step = stepRecorder(state, event, { ...PLAIN_POLICY, ...policy, hasPostEvent });
     state = step.state;
     return step.effects.map(short);
   });
@@ -43,14 +57,36 @@ function run(
 const up: RecorderEvent = { type: 'videoUp' };
 const lost: RecorderEvent = { type: 'videoLost', cause: 'no picture for 2000 ms' };
 const failed: RecorderEvent = { type: 'videoFailed', cause: 'exit code 1' };
-const press = (number: number, hasFootage = true): RecorderEvent => ({
+const press = (number: number, hasFootage = true, atMs = 0): RecorderEvent => ({
   type: 'press',
   press: number,
+  at: monotonicMs(atMs),
   hasFootage,
 });
-const begun = (number: number): RecorderEvent => ({ type: 'begun', press: number });
-const tap = (number: number): RecorderEvent => ({ type: 'tap', press: number });
-const hold = (number: number): RecorderEvent => ({ type: 'hold', press: number });
+const begun = (number: number): RecorderEvent => ({
+  type: 'begun',
+  press: number,
+  rec: 7,
+  trigger: 'press',
+  at: monotonicMs(0),
+});
+const tap = (number: number): RecorderEvent => ({ type: 'tap', press: number, at: monotonicMs(0) });
+const hold = (number: number, atMs = 0): RecorderEvent => ({
+  type: 'hold',
+  press: number,
+  at: monotonicMs(atMs),
+});
+const trigger = (kind: 'fall' | 'command' | 'peer', number: number, atMs = 0): RecorderEvent => ({
+  type: 'trigger',
+  trigger: kind,
+  press: number,
+  at: monotonicMs(atMs),
+  hasFootage: true,
+});
+const functionPress = (number: number): RecorderEvent => ({ type: 'functionPress', press: number });
+const functionTap = (number: number): RecorderEvent => ({ type: 'functionTap', press: number });
+const functionHold = (number: number): RecorderEvent => ({ type: 'functionHold', press: number });
+const functionRelease: RecorderEvent = { type: 'functionRelease' };
 const storageFailed: RecorderEvent = { type: 'storageFailed', code: 'storage/io', detail: 'no' };
 const recording = run([up, press(1), begun(1)]).state;
 
@@ -83,8 +119,10 @@ test('a short press while recording marks, a held one stops', (t) => {
 
 test('a fall starts what a press starts, and while recording it marks at once and stops nothing', (t) => {
   const fall = (number: number, hasFootage = true): RecorderEvent => ({
-    type: 'fall',
+    type: 'trigger',
+    trigger: 'fall',
     press: number,
+    at: monotonicMs(0),
     hasFootage,
   });
   t.deepEqual(run([up, fall(1), begun(1), fall(2), hold(2)]).said, [
@@ -187,13 +225,147 @@ test('losing video while recording leaves the mode; the light tells', (t) => {
   t.is(modeOf(run([lost, press(3), hold(3)], { from: recording }).state), 'fault');
 });
 
-test('the function button marks while recording and is refused otherwise', (t) => {
-  const functionPress: RecorderEvent = { type: 'functionPress', press: 8 };
-  t.deepEqual(run([functionPress], { from: recording }).said, [
+test('a short press of the function button marks while recording and is refused otherwise', (t) => {
+  t.deepEqual(run([functionPress(8), functionTap(8)], { from: recording }).said, [
+    [],
     ['mark 8', '8 mark', 'feel marked'],
   ]);
-  t.deepEqual(run([up, functionPress]).said[1], ['8 held', 'feel refused']);
+  t.deepEqual(run([up, functionPress(8), functionTap(8)]).said[2], ['8 held', 'feel refused']);
+  t.deepEqual(run([up, functionPress(8), functionHold(8)]).said[2], ['8 held', 'feel refused']);
 });
+
+test('where policy says so, the function button mutes and unmutes; mute ends with the recording', (t) => {
+  const options = { from: recording, mute: 'toggle' } as const;
+  const once = [functionPress(8), functionTap(8)];
+  t.deepEqual(run([...once, functionPress(9), functionTap(9)], options).said.flat(), [
+    ...['mute', '8 mute-on', 'feel mute-on'],
+    ...['unmute', '9 mute-off', 'feel mute-off'],
+  ]);
+  const { said, state } = run([...once, press(10), hold(10)], options);
+  t.deepEqual(said.at(-1), [
+    '10 stopped',
+    'feel stopped',
+    'unmute',
+    'stop',
+    'mode buffering: hold',
+  ]);
+  t.false(state.isMuted);
+});
+
+test('mute while held lasts from the edge to the release', (t) => {
+  const options = { from: recording, mute: 'held' } as const;
+  t.deepEqual(run([functionPress(8), functionTap(8), functionRelease], options).said, [
+    ['mute', '8 mute-on', 'feel mute-on'],
+    [],
+    ['unmute', 'feel mute-off'],
+  ]);
+  const { said, state } = run([functionPress(8), press(9), hold(9), functionRelease], options);
+  t.deepEqual(said.at(-1), [], 'a release after the end says nothing');
+  t.false(state.isMuted);
+});
+
+test('stealth is turned on and off by a hold of the function button, where it is allowed', (t) => {
+  const options = { from: recording, allowsStealth: true };
+  const events = [functionPress(8), functionHold(8), functionPress(9), functionHold(9)];
+  t.deepEqual(run(events, options).said.flat(), [
+    ...['8 stealth-on', 'feel stealth-on', 'stealth'],
+    ...['9 stealth-off', 'no stealth', 'feel stealth-off'],
+  ]);
+});
+
+test('a camera sleeps where that is allowed, and a press wakes it and starts at once', (t) => {
+  const options = { allowsSleep: true };
+  const { said, state } = run([up, functionPress(8), functionHold(8)], options);
+  t.deepEqual(said[2], ['8 slept', 'feel asleep', 'sleep', 'mode asleep: functionHold']);
+  t.deepEqual(run([press(9, false), begun(9)], { ...options, from: state }).said, [
+    ['wake', 'begin 9', 'mode idle: press'],
+    ['9 started', 'feel started', 'mode recording: start'],
+  ]);
+  t.deepEqual(run([functionPress(9), functionTap(9)], { ...options, from: state }).said, [
+    ['9 woke', 'wake', 'feel awake', 'mode idle: functionPress'],
+    [],
+  ]);
+  t.deepEqual(run([functionPress(8), functionHold(8)], { ...options, from: recording }).said[1], [
+    '8 held',
+    'feel refused',
+  ]);
+});
+
+test('where stealth and sleep are both allowed, sleep takes the longer hold and undoes the stealth', (t) => {
+  const longHold: RecorderEvent = { type: 'functionLongHold', press: 8 };
+  const options = { allowsStealth: true, allowsSleep: true };
+  const { said, state } = run([up, functionPress(8), functionHold(8), longHold], options);
+  t.deepEqual(said[3], ['no stealth', 'feel asleep', 'sleep', 'mode asleep: functionLongHold']);
+  t.false(state.isStealthy);
+});
+
+test('two presses within 0.6 s start where policy asks for two; one alone starts nothing', (t) => {
+  const options = { startsOn: 'double-press' } as const;
+  const two = [up, press(1, true, 1000), press(2, true, 1600)];
+  t.deepEqual(run(two, options).said.slice(1), [['1 first-press'], ['begin 2']]);
+  const slow = [up, press(1, true, 1000), press(2, true, 1601)];
+  t.deepEqual(run(slow, options).said.slice(1), [['1 first-press'], ['2 first-press']]);
+  t.deepEqual(run([press(3)], { ...options, from: recording }).said, [[]], 'a mark takes one');
+});
+
+test('after a stop a short press of the function button steps through the categories', (t) => {
+  const options = { from: recording, categories: ['traffic', 'arrest'] };
+  const stop = [press(3), hold(3)];
+  const step = (number: number): RecorderEvent[] => [functionPress(number), functionTap(number)];
+  const over: RecorderEvent = { type: 'pickingOver' };
+  t.deepEqual(run([...stop, over], options).said.slice(1), [
+    ['3 stopped', 'feel stopped', 'stop', 'pick nothing yet', 'mode buffering: hold'],
+    ['category of 7: none'],
+  ]);
+  const { said } = run([...stop, ...step(4), ...step(5), ...step(6), over], options);
+  t.deepEqual(said.slice(2).flat(), [
+    ...['4 category', 'pick 0', '5 category', 'pick 1', '6 category', 'pick 0'],
+    'category of 7: traffic',
+  ]);
+});
+
+test('a start does not take away the time to choose, and the next stop takes what is chosen', (t) => {
+  const options = { from: recording, categories: ['traffic', 'arrest'] };
+  const events = [press(3), hold(3), functionPress(4), functionTap(4), press(5), begun(5)];
+  const { said } = run([...events, press(6), hold(6)], options);
+  t.deepEqual(said.at(-1)?.slice(0, 2), ['category of 7: traffic', '6 stopped']);
+});
+
+for (const kind of ['fall', 'peer'] as const) {
+  test(`a stop within a minute of a ${kind} is refused once and confirmed by a second hold`, (t) => {
+    const from = run([trigger(kind, 2, 1000)], { from: recording }).state;
+    const { said } = run([press(3), hold(3, 20_000), press(4), hold(4, 29_000)], { from });
+    t.deepEqual(said[1], ['3 refused-guarded', 'feel refused']);
+    t.deepEqual(said[3]?.slice(0, 1), ['4 stopped']);
+    const late = [press(3), hold(3, 20_000), press(4), hold(4, 31_000)];
+    t.deepEqual(run(late, { from }).said[3]?.slice(0, 1), ['4 refused-guarded']);
+    t.deepEqual(run([press(3), hold(3, 61_000)], { from }).said[1]?.slice(0, 1), ['3 stopped']);
+  });
+}
+
+test('a start by command asks for no confirmation', (t) => {
+  const from = run([trigger('command', 2)], { from: recording }).state;
+  t.deepEqual(run([press(3), hold(3)], { from }).said[1]?.slice(0, 1), ['3 stopped']);
+});
+
+for (const [limit, outcome] of [
+  ['battery', 'refused-battery'],
+  ['thermal', 'refused-heat'],
+] as const) {
+  test(`the ${limit} limit ends a recording well, without post-event, and refuses the next`, (t) => {
+    const reached: RecorderEvent = { type: 'limit', limit };
+    const options = { from: recording, hasPostEvent: true };
+    const { said, state } = run([reached, press(3)], options);
+    t.deepEqual(said, [
+      ['cancelPostEvent', 'feel stopped', 'stop', `mode buffering: ${limit}`],
+      [`3 ${outcome}`, 'feel refused'],
+    ]);
+    t.deepEqual(run([{ type: 'limit', limit: undefined }, press(4)], { from: state }).said, [
+      [],
+      ['begin 4'],
+    ]);
+  });
+}
 
 test('closing stops a recording, decides what is undecided, and refuses every press after', (t) => {
   t.deepEqual(run([press(3), { type: 'close' }, tap(3), press(5)], { from: recording }).said, [

@@ -47,9 +47,9 @@ test('segments rotate, start at 0, join exactly, and only the last says so', asy
 
 test('a fall records with its pre-event and is in the log like a press', async (t) => {
   const rig = await new RecorderRig().start(20_450);
-  rig.recorder.fall(rig.clock.monotonicMs());
+  rig.recorder.trigger('fall', rig.clock.monotonicMs());
   await rig.wait(1000);
-  rig.recorder.fall(rig.clock.monotonicMs());
+  rig.recorder.trigger('fall', rig.clock.monotonicMs());
   await rig.wait(1000);
   t.is(rig.framesOf(1)[0], 301);
   t.deepEqual(rig.journal.lines.slice(1), [
@@ -90,7 +90,7 @@ test('a press is in the log before anything is decided, and every edge gets one 
     'edge 6 record up',
     'decided 6 released',
   ]);
-  t.deepEqual(rig.felt, ['started', 'marked', 'stopped']);
+  t.deepEqual(rig.felt, ['started', 'marked', 'holding 1', 'holding 2', 'stopped']);
 });
 
 test('what a press records is fixed at its edge, however long the log and the card take', async (t) => {

@@ -19,6 +19,12 @@ function refusal(t: ExecutionContext, input: unknown, ...rest: [object?]): strin
 test('the smallest configuration gets every default', (t) => {
   t.deepEqual(parseConfig(smallest), {
     ...smallest,
+    recordingMsMax: 14_400_000,
+    startGesture: 'press',
+    mute: 'off',
+    stealth: 'forbidden',
+    sleep: 'forbidden',
+    categories: [],
     preEventMs: 30_000,
     postEventMs: 0,
     segmentMs: 60_000,
