@@ -66,8 +66,9 @@ function readLedger(data: string): PressEntry[] {
   for (let from = 0; ;) {
     const page = readEntries(db, from, 1000);
     for (const { type, envelope } of page) {
-      if (type === 'press')
+      if (type === 'press') {
         entries.push(JSON.parse(decodePayload(envelope).toString()) as PressEntry);
+      }
     }
     if (page.length < 1000) break;
     from += page.length;

@@ -92,6 +92,8 @@ class Watched {
         return;
       case 'begin':
         this.#answer(effect.press, effect.trigger);
+        return;
+      default:
     }
   }
 
@@ -99,8 +101,9 @@ class Watched {
   #judgeEnd(type: 'stop' | 'abandon', event: RecorderEvent): void {
     const allowed =
       type === 'abandon' ? ['storageFailed'] : ['hold', 'postEventOver', 'limit', 'close'];
-    if (!allowed.includes(event.type))
+    if (!allowed.includes(event.type)) {
       this.faults.push(`${type} without its gesture: ${event.type}`);
+    }
     if (event.type === 'hold' && this.#policy.hasPostEvent) this.faults.push('no post-event');
     if (type === 'abandon') this.muted = false;
   }
