@@ -1,3 +1,4 @@
+import type { SignalKind } from '../config/indicators.js';
 import type { MonotonicMs, Pts90k } from '../units.js';
 
 /** Picture format of one run, from the caps packet of its stream. Constant for the life of the run. */
@@ -148,9 +149,25 @@ export interface Journal {
   record(fact: JournalFact): Promise<void>;
 }
 
+/** What the recorder tells of itself by its lights. */
+export interface Shown {
+  readonly mode: RecorderMode | 'asleep';
+  /** The newest durable write of the running recording is younger than `DURABLE_MS_MAX`. */
+  readonly isDurable: boolean;
+  readonly isMuted: boolean;
+  /** Nothing is lit, felt or heard. */
+  readonly isStealthy: boolean;
+  /** The wearer is asked for the category of the recording that ended. */
+  readonly isPicking: boolean;
+}
+
 /** What the wearer sees and feels. Which light that is, is the board's matter. */
 export interface Indicator {
-  show(mode: RecorderMode, isDurable: boolean): void;
-  /** A short confirmation: a start, a mark, a stop, a refusal. */
-  signal(kind: 'started' | 'marked' | 'stopped' | 'refused'): void;
+  show(shown: Shown): void;
+  /**
+   * A short word, felt and heard once. `count` repeats it where it is counted: the number of a category, the seconds of a
+   * hold. `stealthOn` comes before the `show` that is stealthy, `stealthOff` after the one that is not; between them every
+   * signal is swallowed.
+   */
+  signal(kind: SignalKind, count?: number): void;
 }

@@ -346,7 +346,8 @@ export class Recorder {
     const shown = `${mode} ${isDurable}`;
     if (shown === this.#shown) return;
     this.#shown = shown;
-    this.#ports.indicator.show(mode, isDurable);
+    const rest = { isMuted: false, isStealthy: false, isPicking: false };
+    this.#ports.indicator.show({ mode, isDurable, ...rest });
   }
 
   #fault(code: ErrorCode, detail: string): void {

@@ -1,6 +1,6 @@
 import { Recorder } from '../../src/capture/recorder.js';
 import { queueBytesFor, type RecorderSettings } from '../../src/capture/recorder-api.js';
-import type { PressEdge, RecorderMode } from '../../src/capture/ports.js';
+import type { PressEdge } from '../../src/capture/ports.js';
 import { SimClock } from '../../src/hal/sim/sim-clock.js';
 import { SimVideo, type SimVideoOptions } from '../../src/hal/sim/sim-video.js';
 import { createLogger } from '../../src/log.js';
@@ -42,7 +42,7 @@ export class RecorderRig {
         sink: this.sink,
         journal: this.journal,
         indicator: {
-          show: (mode: RecorderMode, isDurable: boolean) => {
+          show: ({ mode, isDurable }) => {
             this.shown.push(isDurable ? `${mode} durable` : mode);
           },
           signal: (kind) => this.felt.push(kind),
