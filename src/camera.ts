@@ -350,6 +350,7 @@ function makeRecorder(
     },
     {
       launch,
+      bitrateKbps: board.camera.bitrateKbps,
       preEventMs: config.preEventMs,
       postEventMs: config.postEventMs,
       segmentMs: config.segmentMs,

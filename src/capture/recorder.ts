@@ -84,7 +84,7 @@ export class Recorder {
       this.#onRecordings(),
     );
     this.#desk = new PressDesk(ports, this.#facts, settings, this.#onPresses());
-    this.#feed = new VideoFeed(ports.clock, ports.video, settings.launch, this.#onVideo());
+    this.#feed = new VideoFeed(ports.clock, ports.video, settings, this.#onVideo());
   }
 
   /** Starts the encoder and shows the first mode. Once. */
@@ -183,6 +183,8 @@ export class Recorder {
       },
       lost: (cause) => {
         this.#dispatch({ type: 'videoLost', cause });
+        // Without a recording the change of the mode tells it.
+        if (this.#recordings.active) this.#fault('capture/no-video', cause);
       },
       failed: (cause) => {
         this.#dispatch({ type: 'videoFailed', cause });
@@ -342,7 +344,8 @@ export class Recorder {
 
   #show(): void {
     const mode = modeOf(this.#state);
-    const { isDurable } = this.#recordings;
+    // What is written after the pictures have stopped is their rest, and no sign that all is well.
+    const isDurable = this.#recordings.isDurable && this.#state.video === 'up';
     const shown = `${mode} ${isDurable}`;
     if (shown === this.#shown) return;
     this.#shown = shown;
