@@ -3,6 +3,7 @@ import { queueBytesFor } from './capture/recorder-api.js';
 import type { RecorderListener, RecorderStatus } from './capture/recorder-api.js';
 import { Recorder } from './capture/recorder.js';
 import type { Config } from './config/config.js';
+import { indicatorTable } from './config/indicators.js';
 import { parseRecipient } from './evidence/age-recipients.js';
 import { fromSpkiBase64 } from './evidence/public-key.js';
 import type { Signer } from './evidence/signer.js';
@@ -27,6 +28,7 @@ import { Uploader } from './sync/device/uploader.js';
 import { connectMqtt } from './sync/mqtt-client.js';
 import type { Will } from './sync/ports.js';
 import { CameraIndicator } from './camera-indicator.js';
+import { CameraWarnings } from './camera-warnings.js';
 
 export interface CameraOptions {
   readonly config: Config;
@@ -149,10 +151,16 @@ export class Camera {
         onSealed: () => undefined,
       },
     );
-    const indicator = new CameraIndicator(board);
+    const indicator = new CameraIndicator(board, indicatorTable(config.indicators));
     const recorder = makeRecorder(board, card, log, config, launch, indicator);
     recorder.on(listener);
-    const uploader = await makeUploader(board, card, log, config, listener);
+    const uploader = await makeUploader(board, card, log, config, {
+      ...listener,
+      onPhase: (phase) => {
+        indicator.setDockPhase(phase);
+        listener.onPhase?.(phase);
+      },
+    });
     return new Camera(board, card, recorder, uploader, config, indicator, log);
   }
 
@@ -167,6 +175,18 @@ export class Camera {
     }
     this.recorder.start();
     this.#watchParts();
+    const warnings = new CameraWarnings(
+      this.#board,
+      this.card,
+      this.#config.reserveBytes,
+      this.#log,
+      (facts) => {
+        this.#indicator.setFacts(facts);
+      },
+    );
+    this.#cancels.push(() => {
+      warnings.close();
+    });
     this.#cancels.push(
       dock.watch((isDocked) => {
         if (isDocked) this.uploader.dock();
@@ -333,6 +353,7 @@ function makeRecorder(
     },
     {
       launch,
+      bitrateKbps: board.camera.bitrateKbps,
       preEventMs: config.preEventMs,
       postEventMs: config.postEventMs,
       segmentMs: config.segmentMs,

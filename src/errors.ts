@@ -87,6 +87,10 @@ const table = {
     'data-loss',
     'The capture child is restarted; if it comes back, run lapel doctor.',
   ],
+  'capture/bitrate': [
+    'failed-precondition',
+    'Look whether the lens is covered; check the encoder and bitrateKbps of the board file.',
+  ],
   'capture/gop-too-long': ['failed-precondition', 'Set the encoder to at least one IDR a second.'],
   'capture/no-video': [
     'unavailable',

@@ -43,7 +43,7 @@ function onRelease(state: RecorderState): RecorderStep {
     state: released,
     effects: [
       { type: 'mute', isMuted: false, press: undefined },
-      { type: 'signal', kind: 'mute-off' },
+      { type: 'signal', kind: 'muteOff' },
     ],
   };
 }
@@ -66,16 +66,13 @@ function onTap(state: RecorderState, press: number, policy: RecorderPolicy): Rec
 function onHold(state: RecorderState, press: number, policy: RecorderPolicy): RecorderStep {
   if (policy.allowsStealth) {
     const isStealthy = !state.isStealthy;
-    const outcome = isStealthy ? 'stealth-on' : 'stealth-off';
-    return {
-      state: { ...state, isStealthy },
-      effects: [
-        decided(press, outcome),
-        ...(isStealthy ? [{ type: 'signal', kind: outcome } as const] : []),
-        { type: 'stealth', isStealthy },
-        ...(isStealthy ? [] : [{ type: 'signal', kind: outcome } as const]),
-      ],
-    };
+    // Felt while the camera still, or again, may be felt.
+    const effects: RecorderEffect[] = isStealthy
+      ? [decided(press, 'stealth-on'), { type: 'signal', kind: 'stealthOn' }]
+      : [decided(press, 'stealth-off')];
+    effects.push({ type: 'stealth', isStealthy });
+    if (!isStealthy) effects.push({ type: 'signal', kind: 'stealthOff' });
+    return { state: { ...state, isStealthy }, effects };
   }
   if (policy.allowsSleep && state.activity === 'none') {
     return asleep(state, [decided(press, 'slept')]);
@@ -95,23 +92,22 @@ function onLongHold(state: RecorderState, policy: RecorderPolicy): RecorderStep 
 function asleep(state: RecorderState, before: readonly RecorderEffect[]): RecorderStep {
   return {
     state: { ...state, isAsleep: true },
-    effects: [...before, { type: 'signal', kind: 'asleep' }, { type: 'sleep' }],
+    effects: [...before, { type: 'signal', kind: 'sleepOn' }, { type: 'sleep' }],
   };
 }
 
 const woken = (state: RecorderState, before: readonly RecorderEffect[]): RecorderStep => ({
   state: { ...state, isAsleep: false, video: 'starting' },
-  effects: [...before, { type: 'wake' }, { type: 'signal', kind: 'awake' }],
+  effects: [...before, { type: 'wake' }, { type: 'signal', kind: 'sleepOff' }],
 });
 
 function withMute(state: RecorderState, isMuted: boolean, press: number): RecorderStep {
-  const outcome = isMuted ? 'mute-on' : 'mute-off';
   return {
     state: { ...state, isMuted },
     effects: [
       { type: 'mute', isMuted, press },
-      decided(press, outcome),
-      { type: 'signal', kind: outcome },
+      decided(press, isMuted ? 'mute-on' : 'mute-off'),
+      { type: 'signal', kind: isMuted ? 'muteOn' : 'muteOff' },
     ],
   };
 }

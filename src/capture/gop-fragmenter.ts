@@ -13,6 +13,8 @@ import type { Fragment, VideoFormat } from './ports.js';
 
 /** Longest GOP: a fragment is what a power cut may take, and a pre-event is rounded up to one. */
 export const GOP_MS_MAX = 1000;
+/** A GOP that is still open after this is one without end: twice what is allowed, and as long as a silence that is a stall. */
+export const ENDLESS_GOP_MS = 2000;
 /** The open GOP is cut short here, so that an encoder without IDRs cannot fill the memory. 1 s of 1080p has 6 MB at most. */
 const GOP_BYTES_MAX = 16 * 1024 * 1024;
 /** A run whose pictures stay away for 2 s is killed; a longer step is a broken time stamp. */
@@ -32,6 +34,8 @@ export interface FragmenterEvents {
   fragment(fragment: Fragment, gop: number): void;
   /** A fault that the stream survives: `capture/gop-too-long`, once a run; `internal/bug` when a GOP is lost. */
   fault(error: CameraError): void;
+  /** The open GOP has lasted for `ENDLESS_GOP_MS`; once a run. */
+  endlessGop(cause: string): void;
 }
 
 type MuxGop = (
@@ -45,6 +49,7 @@ interface Run {
   format: VideoFormat | undefined;
   newest90k: number | undefined;
   hasLongGop: boolean;
+  hasEndlessGop: boolean;
 }
 
 /**
@@ -77,7 +82,13 @@ export class GopFragmenter {
   /** Ends the run before it, if any, and starts another. Runs are counted from 1. */
   startRun(run: number): void {
     this.endRun();
-    this.#run = { run, format: undefined, newest90k: undefined, hasLongGop: false };
+    this.#run = {
+      run,
+      format: undefined,
+      newest90k: undefined,
+      hasLongGop: false,
+      hasEndlessGop: false,
+    };
   }
 
   /** Throws `capture/malformed-stream` when the format changes within the run. */
@@ -112,6 +123,7 @@ export class GopFragmenter {
     this.#units.push(unit);
     this.#bytes += unit.data.length;
     this.#arrivedAt = at;
+    this.#watchOpenGop(run);
     if (this.#units.length >= SAMPLES_MAX || this.#bytes >= GOP_BYTES_MAX) {
       this.#faultOnce(`no IDR in ${this.#units.length} pictures; those up to the next are dropped`);
       this.#close();
@@ -180,6 +192,17 @@ export class GopFragmenter {
     const lengthMs = Math.round(ticksToMs(length90k));
     if (lengthMs <= GOP_MS_MAX + lengthMs / units.length) return;
     this.#faultOnce(`${units.length} pictures in ${lengthMs} ms, ${GOP_MS_MAX} ms are allowed`);
+  }
+
+  /** Told while it is open: when it ends, seconds of footage may have hung on it. */
+  #watchOpenGop(run: Run): void {
+    const first = this.#units[0];
+    if (first === undefined || run.newest90k === undefined || run.hasEndlessGop) return;
+    if (ticksToMs(run.newest90k - first.pts90k) < ENDLESS_GOP_MS) return;
+    run.hasEndlessGop = true;
+    const cause = `no IDR for ${ENDLESS_GOP_MS} ms, ${GOP_MS_MAX} ms are allowed`;
+    this.#faultOnce(cause);
+    this.#events.endlessGop(cause);
   }
 
   #faultOnce(message: string): void {

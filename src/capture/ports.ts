@@ -1,3 +1,4 @@
+import type { SignalKind } from '../config/indicators.js';
 import type { MonotonicMs, Pts90k } from '../units.js';
 
 /** Picture format of one run, from the caps packet of its stream. Constant for the life of the run. */
@@ -171,23 +172,6 @@ export type JournalFact =
 
 export type RecorderMode = 'idle' | 'asleep' | 'buffering' | 'recording' | 'post-event' | 'fault';
 
-/** A short confirmation. */
-export type SignalKind =
-  | 'started'
-  | 'marked'
-  | 'stopped'
-  | 'refused'
-  | 'mute-on'
-  | 'mute-off'
-  | 'stealth-on'
-  | 'stealth-off'
-  | 'asleep'
-  | 'awake'
-  /** One more second of a hold that will stop. */
-  | 'holding'
-  /** One more step through the categories. */
-  | 'category';
-
 /** The device log as capture sees it. */
 export interface Journal {
   /** Durable before it resolves; the number names the edge in `decided`. */
@@ -196,18 +180,25 @@ export interface Journal {
   record(fact: JournalFact): Promise<void>;
 }
 
-/** What a camera shows all the time. One that is stealthy shows, sounds and moves nothing. */
-export interface ShownState {
+/** What the recorder tells of itself by its lights. */
+export interface Shown {
   readonly mode: RecorderMode;
-  /** What is recorded has become durable lately. */
+  /** The newest durable write of the running recording is younger than `DURABLE_MS_MAX`. */
   readonly isDurable: boolean;
   readonly isMuted: boolean;
+  /** Nothing is lit, felt or heard. */
   readonly isStealthy: boolean;
+  /** The wearer is asked for the category of the recording that ended. */
+  readonly isPicking: boolean;
 }
 
 /** What the wearer sees and feels. Which light that is, is the board's matter. */
 export interface Indicator {
-  show(shown: ShownState): void;
-  /** `n` of `holding` and `category`, from 1. */
-  signal(kind: SignalKind, n?: number): void;
+  show(shown: Shown): void;
+  /**
+   * A short word, felt and heard once. `count` repeats it where it is counted: the number of a category, the seconds of a
+   * hold. `stealthOn` comes before the `show` that is stealthy, `stealthOff` after the one that is not; between them every
+   * signal is swallowed.
+   */
+  signal(kind: SignalKind, count?: number): void;
 }

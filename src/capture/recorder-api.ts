@@ -25,6 +25,8 @@ export interface RecorderPorts {
 export interface RecorderSettings {
   /** Launch line of the pipeline. */
   readonly launch: string;
+  /** What the encoder was asked for; without it its bit rate is not watched. */
+  readonly bitrateKbps?: number;
   readonly preEventMs: number;
   /** A recording goes on for this long after its stop; 0 for not at all. */
   readonly postEventMs: number;

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../errors.js';
 import type { MonotonicMs } from '../units.js';
-import type { PressOutcome, RecorderMode, SignalKind, Trigger } from './ports.js';
+import type { SignalKind } from '../config/indicators.js';
+import type { PressOutcome, RecorderMode, Trigger } from './ports.js';
 
 // What the recorder decides about and with: `stepRecorder` and `stepFunctionButton` take and give these.
 

@@ -1,4 +1,4 @@
-import type { Indicator, ShownState } from './ports.js';
+import type { Indicator, Shown } from './ports.js';
 import type { RecorderState } from './recorder-events.js';
 import { modeOf } from './recorder-state.js';
 
@@ -12,8 +12,15 @@ export class RecorderLights {
   }
 
   show(state: RecorderState, isDurable: boolean): void {
-    const { isMuted, isStealthy } = state;
-    const shown: ShownState = { mode: modeOf(state), isDurable, isMuted, isStealthy };
+    const { isMuted, isStealthy, video, picking } = state;
+    const shown: Shown = {
+      mode: modeOf(state),
+      // What is written after the pictures have stopped is their rest, and no sign that all is well.
+      isDurable: isDurable && video === 'up',
+      isMuted,
+      isStealthy,
+      isPicking: picking !== undefined,
+    };
     const key = JSON.stringify(shown);
     if (key === this.#shown) return;
     this.#shown = key;

@@ -90,7 +90,7 @@ export class Recorder {
         this.#dispatch({ type: 'pickingOver' });
       },
     });
-    this.#feed = new VideoFeed(ports.clock, ports.video, settings.launch, this.#onVideo());
+    this.#feed = new VideoFeed(ports.clock, ports.video, settings, this.#onVideo());
   }
 
   /** Starts the encoder and shows the first mode. Once. */
@@ -181,6 +181,8 @@ export class Recorder {
       },
       lost: (cause) => {
         this.#dispatch({ type: 'videoLost', cause });
+        // Without a recording the change of the mode tells it.
+        if (this.#recordings.active) this.#fault('capture/no-video', cause);
       },
       failed: (cause) => {
         this.#dispatch({ type: 'videoFailed', cause });
@@ -306,6 +308,7 @@ export class Recorder {
       case 'category':
       case 'signal':
         this.#wearer.do(effect);
+        if (effect.type === 'stealth') this.#show();
         return;
       case 'decide':
         this.#desk.decide(effect.edge, effect.outcome);

@@ -2,11 +2,18 @@ import type { Cancel, Clock } from '../clock.js';
 import { CameraError, isCameraError, messageOf } from '../errors.js';
 import type { RunEnd, VideoRun, VideoSource } from '../hal/ports/video.js';
 import { ticksToMs, type MonotonicMs } from '../units.js';
+import {
+  beginBitrate,
+  BITRATE_WINDOW_MS,
+  stepBitrate,
+  type BitrateState,
+} from './bitrate-watch.js';
 import { GdpReader, type AccessUnit } from './gdp-reader.js';
 import { gapBetween90k } from './fragments.js';
 import { GopFragmenter, type OpenGop } from './gop-fragmenter.js';
 import { muxGop } from './mp4.js';
 import type { Fragment } from './ports.js';
+import type { RecorderSettings } from './recorder-api.js';
 import type { MediaPosition } from './pre-event-buffer.js';
 import {
   beginWatch,
@@ -26,9 +33,11 @@ export interface VideoFeedEvents {
   failed(cause: string): void;
   /** The first picture after a run ended: how long there was none, and why. */
   gap(gapMs: number, cause: string): void;
-  /** `capture/gop-too-long`, `capture/malformed-stream` or `internal/bug`. */
+  /** `capture/gop-too-long`, `capture/bitrate`, `capture/malformed-stream` or `internal/bug`. */
   fault(error: CameraError): void;
 }
+
+export type VideoFeedSettings = Pick<RecorderSettings, 'launch' | 'bitrateKbps'>;
 
 /** One run as long as its bytes count. */
 interface LiveRun {
@@ -40,6 +49,7 @@ interface LiveRun {
   /** Why the feed killed it. */
   killCause: string | undefined;
   frames: number;
+  bitrate: BitrateState;
 }
 
 /**
@@ -54,7 +64,7 @@ interface LiveRun {
 export class VideoFeed {
   readonly #clock: Clock;
   readonly #source: VideoSource;
-  readonly #launch: string;
+  readonly #settings: VideoFeedSettings;
   readonly #events: VideoFeedEvents;
   readonly #fragmenter: GopFragmenter;
   #watch: WatchState;
@@ -67,10 +77,15 @@ export class VideoFeed {
   #gapCause: string | undefined;
   #stopping: Promise<void> = Promise.resolve();
 
-  constructor(clock: Clock, source: VideoSource, launch: string, events: VideoFeedEvents) {
+  constructor(
+    clock: Clock,
+    source: VideoSource,
+    settings: VideoFeedSettings,
+    events: VideoFeedEvents,
+  ) {
     this.#clock = clock;
     this.#source = source;
-    this.#launch = launch;
+    this.#settings = settings;
     this.#events = events;
     this.#watch = beginWatch(clock.monotonicMs());
     this.#fragmenter = new GopFragmenter(muxGop, {
@@ -80,6 +95,9 @@ export class VideoFeed {
       },
       fault: (error) => {
         events.fault(error);
+      },
+      endlessGop: (cause) => {
+        this.#step({ type: 'endlessGop', cause });
       },
     });
   }
@@ -193,11 +211,12 @@ export class VideoFeed {
       isReadable: true,
       killCause: undefined,
       frames: 0,
+      bitrate: beginBitrate,
     };
     this.#run = run;
     this.#fragmenter.startRun(run.number);
     try {
-      run.handle = this.#source.startRun(this.#launch, {
+      run.handle = this.#source.startRun(this.#settings.launch, {
         bytes: (chunk) => {
           this.#onBytes(run, chunk);
         },
@@ -235,7 +254,19 @@ export class VideoFeed {
     run.frames += 1;
     this.#frames += 1;
     this.#lastUnitAt = at;
+    this.#watchBitrate(run, unit, at);
     this.#step({ type: 'unit' });
+  }
+
+  /** Told and no more: an encoder that is started anew would do the same again. */
+  #watchBitrate(run: LiveRun, { data }: AccessUnit, at: MonotonicMs): void {
+    const { bitrateKbps } = this.#settings;
+    if (bitrateKbps === undefined) return;
+    const { state, told } = stepBitrate(run.bitrate, { bytes: data.length, at }, bitrateKbps);
+    run.bitrate = state;
+    if (told === undefined) return;
+    const message = `${told} kbit/s for ${BITRATE_WINDOW_MS / 1000} s, ${bitrateKbps} were asked for`;
+    this.#events.fault(new CameraError('capture/bitrate', message));
   }
 
   /**

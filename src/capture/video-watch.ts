@@ -8,6 +8,11 @@ export const START_MS_MAX = 10_000;
 export const GOOD_RUN_MS = 10_000;
 /** Waits before the next start: a crash costs no time at first, a broken camera no CPU. */
 const RETRY_DELAYS_MS = [0, 1000, 2000, 4000] as const;
+/**
+ * A new run cures an encoder that has lost its settings, and not a launch line that is wrong: after so many the footage with the
+ * long GOPs is worth more than the gaps.
+ */
+const ENDLESS_GOPS_MAX = 3;
 /** After those, the fault is visible and one start a minute is tried. */
 const SLOW_RETRY_MS = 60_000;
 
@@ -22,6 +27,8 @@ export interface WatchState {
   readonly lastUnitAt: MonotonicMs | undefined;
   /** Runs that ended since the last good one. */
   readonly failures: number;
+  /** Runs ended for a GOP without end, since the last good one. */
+  readonly endlessGops: number;
   /** Whether it has been told that there is no video. */
   readonly isLost: boolean;
 }
@@ -29,6 +36,8 @@ export interface WatchState {
 export type WatchEvent =
   | { readonly type: 'unit' }
   | { readonly type: 'ended'; readonly cause: string }
+  /** No IDR has come for so long that a power cut would take too much. */
+  | { readonly type: 'endlessGop'; readonly cause: string }
   /** Time has passed. */
   | { readonly type: 'tick' }
   | { readonly type: 'off' };
@@ -55,6 +64,7 @@ export const beginWatch = (now: MonotonicMs): WatchState => ({
   firstUnitAt: undefined,
   lastUnitAt: undefined,
   failures: 0,
+  endlessGops: 0,
   isLost: false,
 });
 
@@ -88,11 +98,23 @@ export function stepWatch(state: WatchState, event: WatchEvent, now: MonotonicMs
       return onUnit(state, now);
     case 'ended':
       return onEnded(state, event.cause, now);
+    case 'endlessGop':
+      return onEndlessGop(state, event.cause);
     case 'tick':
       return onTick(state, now);
     case 'off':
       return { state: { ...state, phase: 'off' }, effects: [] };
   }
+}
+
+function onEndlessGop(state: WatchState, cause: string): WatchStep {
+  if (state.phase !== 'running' || state.endlessGops >= ENDLESS_GOPS_MAX) {
+    return { state, effects: [] };
+  }
+  return {
+    state: { ...state, phase: 'killing', endlessGops: state.endlessGops + 1 },
+    effects: [{ type: 'kill', cause }],
+  };
 }
 
 /** Pictures that a run still gives while it is being killed do not mean that it is well. */
@@ -105,7 +127,7 @@ function onUnit(state: WatchState, now: MonotonicMs): WatchStep {
       ...state,
       firstUnitAt,
       lastUnitAt: now,
-      failures: now - firstUnitAt >= GOOD_RUN_MS ? 0 : state.failures,
+      ...(now - firstUnitAt >= GOOD_RUN_MS ? { failures: 0, endlessGops: 0 } : {}),
       isLost: false,
     },
     effects: isNews ? [{ type: 'up' }] : [],

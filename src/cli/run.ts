@@ -1,10 +1,11 @@
+import { watchLoop } from '../camera-loop-watch.js';
 import { faultOf } from '../camera.js';
 import type { CameraListener } from '../camera.js';
 import { parseConfig } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { CameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
-import { openMachine, openServiceManager } from '../hal/machine.js';
+import { openLoopMonitor, openMachine, openServiceManager } from '../hal/machine.js';
 import type { ServiceManager } from '../hal/ports/service-manager.js';
 import { createLogger } from '../log.js';
 import type { RecoverySummary } from '../storage/recovery.js';
@@ -37,6 +38,8 @@ export async function run(
   await requireCamera(machine.fs, data);
   const config = await readConfig(machine.fs, options, data);
   const service = openServiceManager(machine, log);
+  const loop = openLoopMonitor();
+  const cancelLoopWatch = watchLoop(machine.clock, loop, log);
   let opened: OpenedCamera | undefined;
   const control = await listenControl(
     dataPaths(data).control,
@@ -47,6 +50,8 @@ export async function run(
     opened = await openCamera(machine, log, { board, data, config }, narrate(output));
     await serve(opened, config.deviceId, output, service);
   } finally {
+    cancelLoopWatch();
+    loop.close();
     service.stopping();
     const ending = opened;
     opened = undefined;

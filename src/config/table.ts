@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decodeBech32 } from '../evidence/bech32.js';
 import { ID_PATTERN } from '../units.js';
+import { indicatorsSchema } from './indicators.js';
 import { wholeNumber } from './whole-number.js';
 
 /** When a changed setting counts: at once, with the next recording, or after a restart of the runtime. */
@@ -239,6 +240,13 @@ export const settings = {
     bounds: `0 to ${RECEIVERS_MAX} of {rx, spki}`,
     effect: 'restart',
     doc: 'Receivers whose receipts count, each with its public key; no other receipt frees a byte.',
+  },
+  indicators: {
+    schema: indicatorsSchema.default({}),
+    unit: '',
+    bounds: 'rows of the indicator table',
+    effect: 'restart',
+    doc: 'What lights, vibration and tones say: row by row of the indicator table, within its floors.',
   },
 } as const satisfies Record<string, Setting>;
 

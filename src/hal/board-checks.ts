@@ -78,7 +78,9 @@ export function boardChecks(board: Board): readonly BoardCheck[] {
     ...(['record', 'status', 'fault'] as const)
       .filter((role) => board.lights.has(role))
       .map((role) => loud(`leds.${role}`, () => lookAtLight(board, role))),
-    ...(file.vibration ? [loud('vibration', () => lookAtMotor(board))] : []),
+    ...(['vibration', 'buzzer'] as const)
+      .filter((role) => file[role] !== undefined)
+      .map((role) => loud(role, () => lookAtPulse(board, role))),
     ...(imu ? [loud('imu', () => lookAtImu(imu))] : []),
     ...(gnss ? [quiet('gnss', () => lookAtGnss(board, gnss))] : []),
     quiet('dock', () => lookAtDock(board)),
@@ -136,15 +138,16 @@ async function checkReadBack(
   );
 }
 
-async function lookAtMotor(board: Board): Promise<string> {
-  const { vibration, clock, file } = board;
-  vibration?.play([SHOWN_MS]);
+async function lookAtPulse(board: Board, role: 'vibration' | 'buzzer'): Promise<string> {
+  const { clock, file } = board;
+  board[role]?.play([SHOWN_MS]);
   await clock.sleep(SHOWN_MS / 2);
-  throwFaultOf(board, 'vibration');
-  const readBack = file.vibration?.readBack;
-  if (readBack) await checkReadBack(board.gpio, 'vibration', readBack, true);
+  throwFaultOf(board, role);
+  const readBack = file[role]?.readBack;
+  if (readBack) await checkReadBack(board.gpio, role, readBack, true);
   await clock.sleep(SHOWN_MS);
-  return readBack ? 'pulsed, and read back' : 'pulsed; feel whether it did';
+  const sense = role === 'vibration' ? 'feel' : 'listen';
+  return readBack ? 'pulsed, and read back' : `pulsed; ${sense} whether it did`;
 }
 
 async function lookAtImu(imu: Imu): Promise<string> {

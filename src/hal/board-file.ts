@@ -69,7 +69,7 @@ async function knownBoards(files: Pick<FileSystem, 'list'>, directory: string): 
 }
 
 /** Every line that has a role, in the order of the file's documentation. */
-export function linesOf({ buttons, leds, vibration, dock }: Wiring): RoleLine[] {
+export function linesOf({ buttons, leds, vibration, buzzer, dock }: Wiring): RoleLine[] {
   const roles = {
     'buttons.record': buttons.record,
     'buttons.function': buttons.function,
@@ -81,6 +81,8 @@ export function linesOf({ buttons, leds, vibration, dock }: Wiring): RoleLine[] 
     'leds.fault.readBack': leds.fault?.readBack,
     vibration,
     'vibration.readBack': vibration?.readBack,
+    buzzer,
+    'buzzer.readBack': buzzer?.readBack,
     dock: dock.compatible === 'gpio-dock' ? dock : undefined,
   };
   return Object.entries(roles).flatMap(([role, spec]) =>

@@ -189,6 +189,9 @@ const wiring = {
       .meta({ description: 'Amber: fault; without it the status light tells.' }),
   }),
   vibration: output.optional().meta({ description: 'Vibration motor.' }),
+  buzzer: output
+    .optional()
+    .meta({ description: 'Buzzer that sounds for as long as its line is active.' }),
   dock: z
     .discriminatedUnion('compatible', [
       z.strictObject({ compatible: z.literal('lapel,sim-dock') }),

@@ -49,6 +49,8 @@ export interface Board {
   readonly buttons: { readonly record: Button; readonly function: Button | undefined };
   readonly lights: StatusLights<LightRole>;
   readonly vibration: Vibration | undefined;
+  /** Undefined on a board without a buzzer. */
+  readonly buzzer: Vibration | undefined;
   /** Reads 100 times a second by itself; undefined on a board without a motion sensor. */
   readonly imu: Imu | undefined;
   /** Undefined on a board without a satellite receiver. */
@@ -64,7 +66,7 @@ export interface Board {
   /** The same hands, moved by the words of `lapel sim`. */
   readonly control: SimControl | undefined;
   /**
-   * Darkens the lights, stops the motor, gives all lines back; what fails at it is logged. Whoever started a video run
+   * Darkens the lights, stops motor and buzzer, gives all lines back; what fails at it is logged. Whoever started a video run
    * ends it before. Idempotent.
    */
   close(): Promise<void>;
@@ -148,11 +150,11 @@ function startSensors(
   };
 }
 
-type Wiring = Pick<Board, 'buttons' | 'lights' | 'vibration' | 'close'>;
+type Wiring = Pick<Board, 'buttons' | 'lights' | 'vibration' | 'buzzer' | 'close'>;
 
 /** Opens every line that has a role. A line that is not there is a fault of its part, and is tried again. */
 async function openWiring(
-  { buttons, leds, vibration }: BoardFile,
+  { buttons, leds, vibration, buzzer }: BoardFile,
   gpio: GpioPort,
   { clock, log }: Pick<BoardDeps, 'clock' | 'log'>,
   health: PartsHealth,
@@ -179,10 +181,12 @@ async function openWiring(
     ...(leds.fault === undefined ? {} : { fault: await openOutput('leds.fault', leds.fault) }),
   };
   const motor = vibration && (await openOutput('vibration', vibration));
+  const sounder = buzzer && (await openOutput('buzzer', buzzer));
   return {
     buttons: { record, function: second },
     lights: keep(new StatusLights<LightRole>(lines, clock, faultOf('leds'))),
     vibration: motor && keep(new Vibration(motor, clock, faultOf('vibration'))),
+    buzzer: sounder && keep(new Vibration(sounder, clock, faultOf('buzzer'))),
     close: async () => {
       // The last opened first: lights and motor stop before the buttons close.
       for (const part of opened.splice(0).reverse()) await part.close().catch(faultOf('close'));
@@ -204,7 +208,7 @@ async function simulate(
   realClock: Clock,
   { gpio, dock, power, video, serial, buses }: Ports,
 ): Promise<Simulation | undefined> {
-  const { buttons, leds, vibration, imu, gnss } = file;
+  const { buttons, leds, vibration, buzzer, imu, gnss } = file;
   const sim = await simulators();
   const bus = imu.bus === undefined ? undefined : buses.simulated(imu.bus);
   const { compatible, address } = imu;
@@ -224,7 +228,7 @@ async function simulate(
   if (Object.values(parts).every((part) => part === undefined)) return undefined;
   const clock = new sim.SimWallClock(realClock);
   const camera = new sim.FaultyVideo(video);
-  const outputs = { ...leds, vibration };
+  const outputs = { ...leds, vibration, buzzer };
   const board = new sim.SimBoard({ ...parts, clock, camera, buttons, outputs });
   return {
     board,

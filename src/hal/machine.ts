@@ -40,6 +40,8 @@ export function openMachine(): Machine {
   };
 }
 
+export { openLoopMonitor } from './linux/event-loop.js';
+
 /** Who started this program as a service; nobody hears it when it was started by hand. */
 export const openServiceManager = ({ clock }: Machine, log: Logger): ServiceManager =>
   new Systemd(clock, log);

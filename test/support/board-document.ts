@@ -18,6 +18,7 @@ export function boardDocument(): JsonObject {
       fault: { chip: 'chip', line: 4 },
     },
     vibration: { chip: 'chip', line: 5 },
+    buzzer: { chip: 'chip', line: 6 },
     dock: { compatible: 'lapel,sim-dock' },
     power: { compatible: 'lapel,sim-power' },
     imu: { status: 'disabled' },

@@ -65,14 +65,15 @@ type OutputSpec = BoardFile['leds']['record'];
 
 /** The wires of a board; throws for a line that is not on the header. */
 export function wiringOf(board: BoardFile): BoardWiring {
-  const { buttons, leds, vibration, dock } = board;
+  const { buttons, leds, vibration, buzzer, dock } = board;
   const connections = [
     input('buttons.record', buttons.record, 'push button'),
     ...(buttons.function ? [input('buttons.function', buttons.function, 'push button')] : []),
     ...light('leds.record', leds.record, LIGHT_COLOURS.record),
     ...light('leds.status', leds.status, LIGHT_COLOURS.status),
     ...(leds.fault ? light('leds.fault', leds.fault, LIGHT_COLOURS.fault) : []),
-    ...(vibration ? motor(vibration) : []),
+    ...(vibration ? driven('vibration', vibration, 'motor, diode across') : []),
+    ...(buzzer ? driven('buzzer', buzzer, 'active buzzer, 3 V') : []),
     ...(dock.compatible === 'gpio-dock' ? [input('dock', dock, 'dock contact')] : []),
   ];
   return { connections, modules: modulesOf(board), sockets: socketsOf(board) };
@@ -90,11 +91,12 @@ function light(role: string, spec: OutputSpec, colour: string): Connection[] {
   return output(role, spec, [LIGHT_RESISTOR, { kind: 'light', text: `${word} LED`, colour }, end]);
 }
 
-function motor(spec: OutputSpec): Connection[] {
-  return output('vibration', spec, [
+/** A part that takes more than a pin gives: a transistor switches it. */
+function driven(role: string, spec: OutputSpec, part: string): Connection[] {
+  return output(role, spec, [
     GUARD_RESISTOR,
     { kind: 'part', text: spec.activeLow ? 'PNP, emitter on 3V3' : 'NPN, emitter on GND' },
-    { kind: 'part', text: 'motor, diode across' },
+    { kind: 'part', text: part },
     spec.activeLow ? GROUND : { kind: 'supply', text: '3V3' },
   ]);
 }

@@ -26,7 +26,7 @@ export interface SimParts {
   readonly imu?: SimImu | undefined;
   readonly gnss?: SimGnss | undefined;
   readonly buttons: Readonly<Partial<Record<ButtonRole, LineSpec | undefined>>>;
-  /** Lights and the vibration motor, by role. */
+  /** Lights, the vibration motor and the buzzer, by role. */
   readonly outputs: Readonly<Record<string, LineSpec | undefined>>;
 }
 

@@ -49,7 +49,7 @@ test('a board with one value replaced is sound, or refused naming that place', (
         return;
       }
       // A fault may lie in what depends on the value: a chip that is gone leaves its lines without one.
-      const dependents = path.startsWith('gpio') ? ['buttons', 'leds', 'vibration'] : [];
+      const dependents = path.startsWith('gpio') ? ['buttons', 'leds', 'vibration', 'buzzer'] : [];
       const group = path.split('.')[0] ?? '';
       const isNamed = [group, ...dependents].some((key) => result.includes(key));
       t.true(isNamed, `${path} = ${JSON.stringify(value)}: ${result}`);

@@ -15,22 +15,25 @@ interface Seen {
   readonly fragments: Fragment[];
   readonly gops: number[];
   readonly faults: CameraError[];
+  readonly endless: string[];
 }
 
 function begin(mux: typeof muxGop = muxGop): Seen {
   const fragments: Fragment[] = [];
   const gops: number[] = [];
   const faults: CameraError[] = [];
+  const endless: string[] = [];
   const fragmenter = new GopFragmenter(mux, {
     fragment: (fragment, gop) => {
       fragments.push(fragment);
       gops.push(gop);
     },
     fault: (error) => faults.push(error),
+    endlessGop: (cause) => endless.push(cause),
   });
   fragmenter.startRun(1);
   fragmenter.setFormat(FORMAT);
-  return { fragmenter, fragments, gops, faults };
+  return { fragmenter, fragments, gops, faults, endless };
 }
 
 /** Unit n arrives at n milliseconds. */
@@ -259,4 +262,19 @@ test('a fragment is what the muxer made of its GOP', async (t) => {
   const [fragment] = fragments;
   t.deepEqual(fragment?.mdat.subarray(8), Buffer.concat(gop.map((unit) => unit.data)));
   t.is(readMoof(fragment?.moof ?? Buffer.alloc(0)).samples.length, 30);
+});
+
+test('a GOP without end is told while it is open, once a run', (t) => {
+  const { fragmenter, faults, endless } = begin();
+  const units = accessUnits(400, { gopFrames: 150 });
+  pushAll(fragmenter, units.slice(0, 60));
+  t.deepEqual(endless, [], '59 steps of a thirtieth are less than two seconds');
+  pushAll(fragmenter, units.slice(60, 61));
+  t.deepEqual(endless, ['no IDR for 2000 ms, 1000 ms are allowed']);
+  pushAll(fragmenter, units.slice(61));
+  t.is(endless.length, 1);
+  t.deepEqual(
+    faults.map(({ code }) => code),
+    ['capture/gop-too-long'],
+  );
 });

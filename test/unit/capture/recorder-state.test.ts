@@ -238,8 +238,8 @@ test('where policy says so, the function button mutes and unmutes; mute ends wit
   const options = { from: recording, mute: 'toggle' } as const;
   const once = [functionPress(8), functionTap(8)];
   t.deepEqual(run([...once, functionPress(9), functionTap(9)], options).said.flat(), [
-    ...['mute', '8 mute-on', 'feel mute-on'],
-    ...['unmute', '9 mute-off', 'feel mute-off'],
+    ...['mute', '8 mute-on', 'feel muteOn'],
+    ...['unmute', '9 mute-off', 'feel muteOff'],
   ]);
   const { said, state } = run([...once, press(10), hold(10)], options);
   t.deepEqual(said.at(-1), [
@@ -255,9 +255,9 @@ test('where policy says so, the function button mutes and unmutes; mute ends wit
 test('mute while held lasts from the edge to the release', (t) => {
   const options = { from: recording, mute: 'held' } as const;
   t.deepEqual(run([functionPress(8), functionTap(8), functionRelease], options).said, [
-    ['mute', '8 mute-on', 'feel mute-on'],
+    ['mute', '8 mute-on', 'feel muteOn'],
     [],
-    ['unmute', 'feel mute-off'],
+    ['unmute', 'feel muteOff'],
   ]);
   const { said, state } = run([functionPress(8), press(9), hold(9), functionRelease], options);
   t.deepEqual(said.at(-1), [], 'a release after the end says nothing');
@@ -268,21 +268,21 @@ test('stealth is turned on and off by a hold of the function button, where it is
   const options = { from: recording, allowsStealth: true };
   const events = [functionPress(8), functionHold(8), functionPress(9), functionHold(9)];
   t.deepEqual(run(events, options).said.flat(), [
-    ...['8 stealth-on', 'feel stealth-on', 'stealth'],
-    ...['9 stealth-off', 'no stealth', 'feel stealth-off'],
+    ...['8 stealth-on', 'feel stealthOn', 'stealth'],
+    ...['9 stealth-off', 'no stealth', 'feel stealthOff'],
   ]);
 });
 
 test('a camera sleeps where that is allowed, and a press wakes it and starts at once', (t) => {
   const options = { allowsSleep: true };
   const { said, state } = run([up, functionPress(8), functionHold(8)], options);
-  t.deepEqual(said[2], ['8 slept', 'feel asleep', 'sleep', 'mode asleep: functionHold']);
+  t.deepEqual(said[2], ['8 slept', 'feel sleepOn', 'sleep', 'mode asleep: functionHold']);
   t.deepEqual(run([press(9, false), begun(9)], { ...options, from: state }).said, [
     ['wake', 'begin 9', 'mode idle: press'],
     ['9 started', 'feel started', 'mode recording: start'],
   ]);
   t.deepEqual(run([functionPress(9), functionTap(9)], { ...options, from: state }).said, [
-    ['9 woke', 'wake', 'feel awake', 'mode idle: functionPress'],
+    ['9 woke', 'wake', 'feel sleepOff', 'mode idle: functionPress'],
     [],
   ]);
   t.deepEqual(run([functionPress(8), functionHold(8)], { ...options, from: recording }).said[1], [
@@ -295,7 +295,7 @@ test('where stealth and sleep are both allowed, sleep takes the longer hold and 
   const longHold: RecorderEvent = { type: 'functionLongHold', press: 8 };
   const options = { allowsStealth: true, allowsSleep: true };
   const { said, state } = run([up, functionPress(8), functionHold(8), longHold], options);
-  t.deepEqual(said[3], ['no stealth', 'feel asleep', 'sleep', 'mode asleep: functionLongHold']);
+  t.deepEqual(said[3], ['no stealth', 'feel sleepOn', 'sleep', 'mode asleep: functionLongHold']);
   t.false(state.isStealthy);
 });
 

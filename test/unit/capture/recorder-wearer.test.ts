@@ -53,7 +53,7 @@ test('a camera that sleeps takes no pictures; a press starts at once, and its sh
   await rig.wait(2000);
   t.true(rig.recorder.status().isDurable);
   t.deepEqual(rig.sink.of(1)[0]?.opening.preEvent, { askedMs: 10_000, gotMs: 0, reason: 'sleep' });
-  t.deepEqual(rig.felt, ['asleep', 'started']);
+  t.deepEqual(rig.felt, ['sleepOn', 'started']);
   t.false(rig.journal.lines.some((line) => line.startsWith('gap')));
 });
 

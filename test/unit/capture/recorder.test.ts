@@ -208,6 +208,23 @@ test('an encoder that stalls is killed after two seconds and started again', asy
   t.regex(gap ?? '', /^gap none 20\d\d: no picture for 2000 ms$/);
 });
 
+test('a recording without pictures shows no red from two seconds on, though its rest is written then', async (t) => {
+  const rig = await new RecorderRig().start(12_000);
+  await rig.press();
+  await rig.wait(3000);
+  t.is(rig.shown.at(-1), 'recording durable');
+  rig.video.setStarting(false);
+  rig.video.stall();
+  await rig.wait(1900);
+  t.is(rig.shown.at(-1), 'recording durable');
+  await rig.wait(300);
+  t.is(rig.shown.at(-1), 'recording');
+  t.true(rig.journal.lines.includes('fault capture/no-video'));
+  rig.video.setStarting(true);
+  await rig.wait(10_000);
+  t.is(rig.shown.at(-1), 'recording durable');
+});
+
 test('a press while video is lost records what the buffer holds and goes on when frames return', async (t) => {
   const rig = await new RecorderRig().start(12_000);
   rig.video.setStarting(false);

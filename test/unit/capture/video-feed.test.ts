@@ -2,7 +2,7 @@ import test from 'ava';
 import type { CameraError } from '../../../src/errors.js';
 import type { RunEvents, VideoRun, VideoSource } from '../../../src/hal/ports/video.js';
 import { SimClock } from '../../../src/hal/sim/sim-clock.js';
-import { VideoFeed } from '../../../src/capture/video-feed.js';
+import { VideoFeed, type VideoFeedSettings } from '../../../src/capture/video-feed.js';
 import { accessUnits, gdpStream } from '../../support/synthetic-video.js';
 
 /** A source whose runs the test drives by hand. */
@@ -37,12 +37,12 @@ class HandSource implements VideoSource {
   }
 }
 
-async function begin() {
+async function begin(settings: VideoFeedSettings = { launch: 'launch' }) {
   const clock = new SimClock();
   const source = new HandSource();
   const said: string[] = [];
   const faults: CameraError[] = [];
-  const feed = new VideoFeed(clock, source, 'launch', {
+  const feed = new VideoFeed(clock, source, settings, {
     fragment: ({ run, frames }, gop) => said.push(`gop ${gop} of run ${run}: ${frames}`),
     up: () => said.push('up'),
     lost: (cause) => said.push(`lost: ${cause}`),
@@ -142,4 +142,33 @@ test('an error that is no fault of the stream is told as a bug, and survived', a
     ['internal/bug'],
   );
   t.is(source.kills, 1);
+});
+
+test('a run with a GOP without end is ended and started anew, three times; the fourth goes on', async (t) => {
+  const { clock, source, faults, feed } = await begin();
+  for (let run = 1; run <= 4; run++) {
+    source.newest.bytes(gdpStream(accessUnits(61, { gopFrames: 300 })));
+    t.is(source.kills, Math.min(run, 3));
+    t.is(faults.filter(({ code }) => code === 'capture/gop-too-long').length, run);
+    if (run < 4) {
+      source.newest.ended({ reason: 'failed', detail: 'killed' });
+      await clock.advance(5000);
+    }
+  }
+  t.is(source.runs.length, 4);
+  t.is(feed.openGop?.run, 4);
+});
+
+test('a bit rate far from what was asked is told with both figures, once', async (t) => {
+  const { clock, source, faults } = await begin({ launch: 'launch', bitrateKbps: 100 });
+  const second = async (from: number, bytes: number): Promise<void> => {
+    const units = accessUnits(30, { start90k: from * 90_000, bytes });
+    source.newest.bytes(gdpStream(units));
+    await clock.advance(1000);
+  };
+  for (let at = 0; at < 20; at++) await second(at, 2000);
+  t.deepEqual(
+    faults.map(({ code, message }) => `${code}: ${message}`),
+    ['capture/bitrate: 481 kbit/s for 5 s, 100 were asked for'],
+  );
 });

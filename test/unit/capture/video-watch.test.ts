@@ -39,6 +39,11 @@ class Driver {
     return this;
   }
 
+  endless(): this {
+    this.#feed({ type: 'endlessGop', cause: 'no IDR' });
+    return this;
+  }
+
   off(): this {
     this.#feed({ type: 'off' });
     return this;
@@ -142,4 +147,23 @@ test('a crash that is followed by a wait is told two seconds after the last pict
     '1660 start',
     '2660 lost: no picture for 2000 ms',
   ]);
+});
+
+test('a GOP without end ends the run at once, and a good run gives back the three tries', (t) => {
+  const driver = new Driver().until(0);
+  const endless = (): void => {
+    driver.endless();
+  };
+  for (let count = 0; count < 3; count++) {
+    driver.until(count * 10_000).units(count * 10_000 + 1000);
+    endless();
+    driver.ended('killed');
+  }
+  driver.until(30_000).units(31_000);
+  endless();
+  const kills = (): number => driver.said.filter((word) => word.endsWith('kill: no IDR')).length;
+  t.is(kills(), 3, 'the fourth is left alone');
+  driver.units(45_000);
+  endless();
+  t.is(kills(), 4);
 });

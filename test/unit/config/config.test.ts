@@ -32,6 +32,7 @@ test('the smallest configuration gets every default', (t) => {
     reserveBytes: 2_147_483_648,
     brokerUrl: 'mqtt://127.0.0.1:1883',
     receivers: [],
+    indicators: {},
   });
 });
 

@@ -35,11 +35,11 @@ test('a board that works passes every check, and what a running camera may look 
   const parts = boardChecks(board).map(({ part }) => part);
   t.deepEqual(parts, [
     ...['buttons.record', 'buttons.function', 'leds.record', 'leds.status', 'leds.fault'],
-    ...['vibration', 'dock', 'power', 'clock'],
+    ...['vibration', 'buzzer', 'dock', 'power', 'clock'],
   ]);
   for (const part of parts) t.like(await look(board, clock, part), { part, ok: true });
   const quiet = boardChecks(board).filter(({ isQuiet }) => isQuiet);
-  t.false(quiet.some(({ part }) => part.startsWith('leds') || part === 'vibration'));
+  t.false(quiet.some(({ part }) => /^leds|^vibration$|^buzzer$/.test(part)));
 });
 
 test('a button with the wrong polarity reads as pressed and is named', async (t) => {

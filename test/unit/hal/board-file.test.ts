@@ -35,7 +35,14 @@ test('a complete board is taken as it stands, with defaults for polarity and deb
   t.is(board.camera.width, 640);
 });
 
-for (const path of ['buttons.function', 'leds.fault', 'vibration', 'camera.threads', '$schema']) {
+for (const path of [
+  'buttons.function',
+  'leds.fault',
+  'vibration',
+  'buzzer',
+  'camera.threads',
+  '$schema',
+]) {
   test(`a board may do without ${path}`, (t) => {
     t.notThrows(() => parse(withValue(boardDocument(), path, undefined)));
   });
@@ -165,6 +172,7 @@ test('lines are listed with the place that names them', (t) => {
       'leds.status 3',
       'leds.fault 4',
       'vibration 5',
+      'buzzer 6',
     ],
   );
 });

@@ -29,9 +29,10 @@ test('the roles of a board reach its lines', async (t) => {
   board.lights.show('record', 'on');
   board.lights.show('fault', { blinkMs: 500 });
   board.vibration?.play([1_000]);
+  board.buzzer?.play([100, 100, 1_000]);
   await clock.advance(600);
   t.like(board.sim?.state(), {
-    lights: { record: 'on', status: 'off', fault: 'blinking', vibration: 'on' },
+    lights: { record: 'on', status: 'off', fault: 'blinking', vibration: 'on', buzzer: 'blinking' },
     isDocked: false,
   });
   await board.close();
@@ -103,6 +104,7 @@ test('closing darkens lights, leaves no timer and frees every line, twice or not
     status: 'off',
     fault: 'off',
     vibration: 'off',
+    buzzer: 'off',
   });
   await board.gpio.openOutput(file.leds.record);
   await board.gpio.openInput(file.buttons.record);
@@ -112,10 +114,12 @@ test('a board without the optional parts opens without them', async (t) => {
   let document = withValue(boardDocument(), 'buttons.function', undefined);
   document = withValue(document, 'leds.fault', undefined);
   document = withValue(document, 'vibration', undefined);
+  document = withValue(document, 'buzzer', undefined);
   const { deps, file } = bench(document);
   const board = await openBoard(file, deps);
   t.is(board.buttons.function, undefined);
   t.is(board.vibration, undefined);
+  t.is(board.buzzer, undefined);
   t.false(board.lights.has('fault'));
   await board.close();
 });

@@ -1,0 +1,49 @@
+import test from 'ava';
+import { CameraWarnings } from '../../../src/camera-warnings.js';
+import { openBoard } from '../../../src/hal/board.js';
+import { parseBoard } from '../../../src/hal/board-file.js';
+import { SimClock } from '../../../src/hal/sim/sim-clock.js';
+import { createLogger } from '../../../src/log.js';
+import { boardDocument } from '../../support/board-document.js';
+
+const log = createLogger('silent', { write: () => undefined });
+const RESERVE = 1_000_000;
+/** The board of the tests takes 2000 kbit/s. */
+const HOUR_BYTES = (2_000_000 / 8) * 3600;
+
+test('what runs low is told: room for an hour, for half of one, the battery, and all well again', async (t) => {
+  const clock = new SimClock();
+  const board = await openBoard(parseBoard(JSON.stringify(boardDocument()), 'test.json'), {
+    ...{ clock, log, footageDirectory: '/footage' },
+    files: { exists: () => Promise.resolve(true) },
+  });
+  let freeBytes = RESERVE + HOUR_BYTES;
+  let told: Record<string, unknown> = {};
+  const card = {
+    freeBytes: () =>
+      freeBytes < 0 ? Promise.reject(new Error('gone')) : Promise.resolve(freeBytes),
+  };
+  const warnings = new CameraWarnings(board, card, RESERVE, log, (facts) => {
+    told = { ...told, ...facts };
+  });
+  const after = async (bytes: number, percent: number): Promise<unknown> => {
+    freeBytes = bytes;
+    board.sim?.setCharge(percent);
+    await clock.advance(5000);
+    return told;
+  };
+  t.like(await after(RESERVE + HOUR_BYTES, 80), { storage: 'ample', isBatteryLow: false });
+  t.like(await after(RESERVE + HOUR_BYTES - 1, 80), { storage: 'hour' });
+  t.like(await after(RESERVE + HOUR_BYTES / 2 - 1, 9), {
+    storage: 'half-hour',
+    isBatteryLow: true,
+  });
+  // A card that does not answer changes nothing of what was known.
+  t.like(await after(-1, 80), { storage: 'half-hour', isBatteryLow: true });
+  board.sim?.setDocked(true);
+  t.like(await after(RESERVE + HOUR_BYTES, 9), { storage: 'ample', isBatteryLow: false });
+  warnings.close();
+  told = {};
+  t.deepEqual(await after(0, 1), {});
+  await board.close();
+});
