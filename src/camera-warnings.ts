@@ -9,9 +9,19 @@ import type { Card } from './storage/card.js';
 const LOOK_PERIOD_MS = 5000;
 /** With less the camera does not last for half an hour; the same limit as in the check of the battery. */
 const CHARGE_PERCENT_MIN = 10;
+/** Enough to end a recording well and to answer a person; below it the supply may give way under the encoder. */
+const EMPTY_PERCENT_MAX = 3;
+/** Above the limit by this much a battery is no longer empty: its gauge wavers. */
+const REFILLED_PERCENT_MIN = 5;
 const HOUR_S = 3600;
 
-type Warnings = Pick<IndicatorFacts, 'storage' | 'isBatteryLow' | 'isClockUnset'>;
+export interface Warnings extends Pick<
+  IndicatorFacts,
+  'storage' | 'isBatteryLow' | 'isClockUnset'
+> {
+  /** No recording can go on. */
+  readonly isBatteryEmpty: boolean;
+}
 
 /** Looks now and then at what runs low, and tells of every change. A look that fails leaves what was known. */
 export class CameraWarnings {
@@ -22,6 +32,7 @@ export class CameraWarnings {
   readonly #tell: (warnings: Partial<Warnings>) => void;
   readonly #cancel: Cancel;
   #isLooking = false;
+  #isBatteryEmpty = false;
   #isClosed = false;
 
   /** `reserveBytes`: what no recording may start with less than, and therefore does not count as room. */
@@ -57,7 +68,12 @@ export class CameraWarnings {
       const reading = await this.#board.power?.read();
       if (reading === undefined || this.#isClosed) return;
       const { chargePercent, isCharging } = reading;
-      this.#tell({ isBatteryLow: chargePercent < CHARGE_PERCENT_MIN && !isCharging });
+      const limit = this.#isBatteryEmpty ? REFILLED_PERCENT_MIN : EMPTY_PERCENT_MAX;
+      this.#isBatteryEmpty = chargePercent < limit && !isCharging;
+      this.#tell({
+        isBatteryLow: chargePercent < CHARGE_PERCENT_MIN && !isCharging,
+        isBatteryEmpty: this.#isBatteryEmpty,
+      });
     } catch (error) {
       this.#log.debug({ error: messageOf(error) }, 'a look at card and battery failed');
     } finally {

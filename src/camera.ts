@@ -180,8 +180,10 @@ export class Camera {
       this.card,
       this.#config.reserveBytes,
       this.#log,
-      (facts) => {
+      ({ isBatteryEmpty, ...facts }) => {
         this.#indicator.setFacts(facts);
+        if (isBatteryEmpty === undefined) return;
+        this.recorder.setLimit(isBatteryEmpty ? 'battery' : undefined);
       },
     );
     this.#cancels.push(() => {

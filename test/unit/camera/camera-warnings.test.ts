@@ -42,6 +42,11 @@ test('what runs low is told: room for an hour, for half of one, the battery, and
   t.like(await after(-1, 80), { storage: 'half-hour', isBatteryLow: true });
   board.sim?.setDocked(true);
   t.like(await after(RESERVE + HOUR_BYTES, 9), { storage: 'ample', isBatteryLow: false });
+  board.sim?.setDocked(false);
+  t.like(await after(RESERVE + HOUR_BYTES, 3), { isBatteryEmpty: false });
+  t.like(await after(RESERVE + HOUR_BYTES, 2), { isBatteryEmpty: true });
+  t.like(await after(RESERVE + HOUR_BYTES, 4), { isBatteryEmpty: true }, 'a gauge wavers');
+  t.like(await after(RESERVE + HOUR_BYTES, 5), { isBatteryEmpty: false });
   warnings.close();
   told = {};
   t.deepEqual(await after(0, 1), {});
