@@ -1,7 +1,7 @@
-import { launchLine } from './capture/pipeline.js';
 import { queueBytesFor } from './capture/recorder-api.js';
 import type { RecorderListener, RecorderStatus } from './capture/recorder-api.js';
 import { Recorder } from './capture/recorder.js';
+import type { Launches } from './capture/video-feed.js';
 import type { Config } from './config/config.js';
 import { parseRecipient } from './evidence/age-recipients.js';
 import { fromSpkiBase64 } from './evidence/public-key.js';
@@ -27,6 +27,7 @@ import { Uploader } from './sync/device/uploader.js';
 import { connectMqtt } from './sync/mqtt-client.js';
 import type { Will } from './sync/ports.js';
 import { CameraIndicator } from './camera-indicator.js';
+import { checkedLaunches } from './camera-launches.js';
 
 export interface CameraOptions {
   readonly config: Config;
@@ -134,8 +135,7 @@ export class Camera {
   ): Promise<Camera> {
     const { config } = options;
     checkMemory(board, config);
-    const launch = launchLine(board.camera);
-    await board.video.check(launch);
+    const launches = await checkedLaunches(board, config, log);
     const card = await openCard(
       { fs, clock: board.clock, log: log.child({ part: 'storage' }) },
       {
@@ -147,7 +147,7 @@ export class Camera {
       },
     );
     const indicator = new CameraIndicator(board);
-    const recorder = makeRecorder(board, card, log, config, launch, indicator);
+    const recorder = makeRecorder(board, card, log, config, launches, indicator);
     recorder.on(listener);
     const uploader = await makeUploader(board, card, log, config, listener);
     return new Camera(board, card, recorder, uploader, config, indicator, log);
@@ -315,7 +315,7 @@ function makeRecorder(
   card: Card,
   log: Logger,
   config: Config,
-  launch: string,
+  launches: Launches,
   indicator: CameraIndicator,
 ): Recorder {
   const { preEventBytesMax } = board.file.memory;
@@ -329,7 +329,9 @@ function makeRecorder(
       log: log.child({ part: 'capture' }),
     },
     {
-      launch,
+      launch: launches.video,
+      launchWithAudio: launches.withAudio,
+      isPreEventAudio: config.preEventAudio,
       preEventMs: config.preEventMs,
       postEventMs: config.postEventMs,
       segmentMs: config.segmentMs,

@@ -3,6 +3,7 @@ import { isCameraError, messageOf, type ErrorCode } from '../errors.js';
 import { ticksToMs, type MonotonicMs } from '../units.js';
 import { withDeadline } from './deadline.js';
 import { FactLog } from './fact-log.js';
+import { withoutSound } from './fragments.js';
 import { DURABLE_MS_MAX } from './indicator.js';
 import type { Fragment, PressEdge } from './ports.js';
 import { PreEventBuffer, type BufferLimits, type PreEvent } from './pre-event-buffer.js';
@@ -81,10 +82,15 @@ export class Recorder {
       ports.clock,
       ports.sink,
       settings.queueBytesMax,
+      {
+        isOn: settings.launchWithAudio !== undefined,
+        isInPreEvent: settings.isPreEventAudio === true,
+      },
       this.#onRecordings(),
     );
     this.#desk = new PressDesk(ports, this.#facts, settings, this.#onPresses());
-    this.#feed = new VideoFeed(ports.clock, ports.video, settings.launch, this.#onVideo());
+    const launches = { video: settings.launch, withAudio: settings.launchWithAudio };
+    this.#feed = new VideoFeed(ports.clock, ports.video, launches, this.#onVideo());
   }
 
   /** Starts the encoder and shows the first mode. Once. */
@@ -174,10 +180,12 @@ export class Recorder {
   #onVideo(): VideoFeedEvents {
     return {
       fragment: (fragment, gop) => {
-        this.#buffer.push(fragment);
+        const keepsSound = this.#settings.isPreEventAudio === true;
+        this.#buffer.push(keepsSound ? fragment : withoutSound(fragment));
         for (const moment of this.#moments) moment.later.push(fragment);
         this.#recordings.add(fragment, gop);
       },
+      mayRestart: () => this.#recordings.isIdle && this.#moments.size === 0,
       up: () => {
         this.#dispatch({ type: 'videoUp' });
       },

@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.js';
-import type { MonotonicMs } from '../units.js';
+import { monotonicMs, type MonotonicMs } from '../units.js';
 import { DURABLE_MS_MAX } from './indicator.js';
+import { Mutes } from './mutes.js';
 import type { Fragment, Mark, RecordingSink } from './ports.js';
 import type { PreEvent } from './pre-event-buffer.js';
-import { RecordingWriter } from './recording-writer.js';
+import { RecordingWriter, type RecordingAudio } from './recording-writer.js';
 import { WriteBudget } from './write-budget.js';
 
 /** First call to the storage; first fragment durable; all that the pre-event buffer held durable. */
@@ -22,6 +23,20 @@ export interface RecordingsEvents {
   /** Pictures of one run are missing in it. */
   hole(rec: number, gapMs: number): void;
 }
+
+/** What recordings take of the sound. */
+export interface AudioSettings {
+  /** Whether there should be sound. */
+  readonly isOn: boolean;
+  /** Whether what was heard before the press belongs to the recording. */
+  readonly isInPreEvent: boolean;
+}
+
+/**
+ * The moment of a frame is known to the shortest delay of the pipeline, some 10 ms, too late. Nothing from before a press
+ * may be heard: what is less than this younger is left out as well.
+ */
+const PRESS_GUARD_MS = 50;
 
 /** What a recording begins with. */
 export interface RecordingStart {
@@ -59,10 +74,19 @@ export class Recordings {
   readonly #budget: WriteBudget;
   readonly #finishing = new Set<Finishing>();
   readonly #sealing = new Set<Promise<void>>();
+  readonly #audio: AudioSettings;
+  readonly #mutes = new Mutes();
   #active: Running | undefined;
   #wasFull = false;
 
-  constructor(clock: Clock, sink: RecordingSink, queueBytesMax: number, events: RecordingsEvents) {
+  constructor(
+    clock: Clock,
+    sink: RecordingSink,
+    queueBytesMax: number,
+    audio: AudioSettings,
+    events: RecordingsEvents,
+  ) {
+    this.#audio = audio;
     this.#clock = clock;
     this.#sink = sink;
     this.#events = events;
@@ -100,6 +124,24 @@ export class Recordings {
     return this.#active?.writer.mediaMsAt(at) ?? 0;
   }
 
+  /** Whether any recording is running, or waits for its end. */
+  get isIdle(): boolean {
+    return this.#active === undefined && this.#finishing.size === 0;
+  }
+
+  /**
+   * From the moment `at` on, at the latest from the AAC frame on that has something of it, every recording is silent,
+   * until it is called with false; pictures go on. The silence is in `SegmentClosing.audio`. Call it in the turn in which
+   * the button moved: what has been written already stays.
+   */
+  setMuted(at: MonotonicMs, isMuted: boolean): void {
+    this.#mutes.set(at, isMuted);
+  }
+
+  get isMuted(): boolean {
+    return this.#mutes.isMuted;
+  }
+
   /** Makes a recording the active one and writes what the press fixed. */
   begin(start: RecordingStart): void {
     const { rec, preEvent, later, pressedAt } = start;
@@ -111,7 +153,12 @@ export class Recordings {
         this.#clock,
         this.#sink,
         this.#budget,
-        { rec, segmentMs: start.segmentMs, preEvent: { askedMs, gotMs, reason } },
+        {
+          rec,
+          segmentMs: start.segmentMs,
+          preEvent: { askedMs, gotMs, reason },
+          audio: this.#audioFrom(pressedAt),
+        },
         {
           appending: once(() => {
             this.#reach('first-append', rec, pressedAt);
@@ -172,6 +219,12 @@ export class Recordings {
   async finishAll(): Promise<void> {
     for (const finishing of this.#finishing) this.#finish(finishing);
     while (this.#sealing.size > 0) await Promise.all(this.#sealing);
+  }
+
+  #audioFrom(pressedAt: MonotonicMs): RecordingAudio {
+    const { isOn, isInPreEvent } = this.#audio;
+    const from = monotonicMs(isInPreEvent ? Number.MIN_SAFE_INTEGER : pressedAt + PRESS_GUARD_MS);
+    return { from, mutes: () => this.#mutes.list(), isExpected: isOn };
   }
 
   #add({ writer }: Running, fragment: Fragment): void {

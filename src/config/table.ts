@@ -94,6 +94,20 @@ const number = <const Facts extends NumberFacts>(facts: Facts) => ({
   schema: wholeNumber(facts.min, facts.max, facts.unit).default(facts.default),
 });
 
+interface SwitchFacts {
+  readonly default: boolean;
+  readonly effect: Effect;
+  readonly doc: string;
+}
+
+const onOff = (facts: SwitchFacts) => ({
+  effect: facts.effect,
+  doc: facts.doc,
+  unit: '',
+  bounds: 'true or false',
+  schema: z.boolean({ error: 'must be true or false' }).default(facts.default),
+});
+
 /** Every setting of a camera. A setting without a default must be given. */
 export const settings = {
   deviceId: {
@@ -140,6 +154,24 @@ export const settings = {
     default: MINUTE_MS,
     effect: 'restart',
     doc: 'Length of a segment, the unit of sealing and upload; cut at the next IDR after it.',
+  }),
+  audio: onOff({
+    default: true,
+    effect: 'restart',
+    doc: 'Whether sound is recorded, on a board with a microphone.',
+  }),
+  preEventAudio: onOff({
+    default: false,
+    effect: 'restart',
+    doc: 'Whether sound from before the press is kept and recorded; without it nothing heard before the press ever is.',
+  }),
+  audioBitrateKbps: number({
+    min: 24,
+    max: 192,
+    unit: 'kbit/s',
+    default: 64,
+    effect: 'restart',
+    doc: 'Bit rate of the sound, AAC-LC of 48 kHz and one channel.',
   }),
   stopHoldMs: number({
     min: 1_000,

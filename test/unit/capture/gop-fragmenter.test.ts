@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { AccessUnit } from '../../../src/capture/gdp-reader.js';
 import { GopFragmenter } from '../../../src/capture/gop-fragmenter.js';
-import { muxGop, type MuxedGop } from '../../../src/capture/mp4.js';
+import { muxGop, muxInit, type MuxedGop } from '../../../src/capture/mp4.js';
 import { readMoof } from '../../../src/capture/mp4-boxes.js';
 import type { Fragment } from '../../../src/capture/ports.js';
 import type { CameraError } from '../../../src/errors.js';
@@ -21,13 +21,17 @@ function begin(mux: typeof muxGop = muxGop): Seen {
   const fragments: Fragment[] = [];
   const gops: number[] = [];
   const faults: CameraError[] = [];
-  const fragmenter = new GopFragmenter(mux, {
-    fragment: (fragment, gop) => {
-      fragments.push(fragment);
-      gops.push(gop);
+  const fragmenter = new GopFragmenter(
+    mux,
+    {
+      fragment: (fragment, gop) => {
+        fragments.push(fragment);
+        gops.push(gop);
+      },
+      fault: (error) => faults.push(error),
     },
-    fault: (error) => faults.push(error),
-  });
+    muxInit,
+  );
   fragmenter.startRun(1);
   fragmenter.setFormat(FORMAT);
   return { fragmenter, fragments, gops, faults };

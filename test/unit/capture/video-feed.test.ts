@@ -42,14 +42,19 @@ async function begin() {
   const source = new HandSource();
   const said: string[] = [];
   const faults: CameraError[] = [];
-  const feed = new VideoFeed(clock, source, 'launch', {
-    fragment: ({ run, frames }, gop) => said.push(`gop ${gop} of run ${run}: ${frames}`),
-    up: () => said.push('up'),
-    lost: (cause) => said.push(`lost: ${cause}`),
-    failed: (cause) => said.push(`failed: ${cause}`),
-    gap: (gapMs, cause) => said.push(`gap ${gapMs}: ${cause}`),
-    fault: (error) => faults.push(error),
-  });
+  const feed = new VideoFeed(
+    clock,
+    source,
+    { video: 'launch' },
+    {
+      fragment: ({ run, frames }, gop) => said.push(`gop ${gop} of run ${run}: ${frames}`),
+      up: () => said.push('up'),
+      lost: (cause) => said.push(`lost: ${cause}`),
+      failed: (cause) => said.push(`failed: ${cause}`),
+      gap: (gapMs, cause) => said.push(`gap ${gapMs}: ${cause}`),
+      fault: (error) => faults.push(error),
+    },
+  );
   feed.start();
   await clock.advance(0);
   return { clock, source, said, faults, feed };

@@ -19,6 +19,9 @@ function refusal(t: ExecutionContext, input: unknown, ...rest: [object?]): strin
 test('the smallest configuration gets every default', (t) => {
   t.deepEqual(parseConfig(smallest), {
     ...smallest,
+    audio: true,
+    preEventAudio: false,
+    audioBitrateKbps: 64,
     preEventMs: 30_000,
     postEventMs: 0,
     segmentMs: 60_000,
