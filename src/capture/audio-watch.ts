@@ -56,7 +56,7 @@ export const audioHeard = (state: AudioWatchState, now: MonotonicMs): AudioWatch
 /** The branch has ended; the pictures will show whether the run did too. */
 export const audioBranchEnded = (state: AudioWatchState, cause: string): AudioWatchState => ({
   ...state,
-  cause,
+  cause: cause === '' ? 'the microphone has ended' : cause,
 });
 
 /** The branch failed: no try before the next delay is over. */
