@@ -1,7 +1,7 @@
-import { launchLine } from './capture/pipeline.js';
 import { queueBytesFor } from './capture/recorder-api.js';
 import type { RecorderListener, RecorderStatus } from './capture/recorder-api.js';
 import { Recorder } from './capture/recorder.js';
+import type { Launches } from './capture/video-feed.js';
 import type { Config } from './config/config.js';
 import { indicatorTable } from './config/indicators.js';
 import { parseRecipient } from './evidence/age-recipients.js';
@@ -28,6 +28,7 @@ import { Uploader } from './sync/device/uploader.js';
 import { connectMqtt } from './sync/mqtt-client.js';
 import type { Will } from './sync/ports.js';
 import { CameraIndicator } from './camera-indicator.js';
+import { checkedLaunches } from './camera-launches.js';
 import { CameraWarnings } from './camera-warnings.js';
 
 export interface CameraOptions {
@@ -139,8 +140,7 @@ export class Camera {
   ): Promise<Camera> {
     const { config } = options;
     checkMemory(board, config);
-    const launch = launchLine(board.camera);
-    await board.video.check(launch);
+    const launches = await checkedLaunches(board, config, log);
     const card = await openCard(
       { fs, clock: board.clock, log: log.child({ part: 'storage' }) },
       {
@@ -152,7 +152,7 @@ export class Camera {
       },
     );
     const indicator = new CameraIndicator(board, indicatorTable(config.indicators));
-    const recorder = makeRecorder(board, card, log, config, launch, indicator);
+    const recorder = makeRecorder(board, card, log, config, launches, indicator);
     recorder.on(listener);
     const uploader = await makeUploader(board, card, log, config, {
       ...listener,
@@ -340,7 +340,7 @@ function makeRecorder(
   card: Card,
   log: Logger,
   config: Config,
-  launch: string,
+  launches: Launches,
   indicator: CameraIndicator,
 ): Recorder {
   const { preEventBytesMax } = board.file.memory;
@@ -354,7 +354,9 @@ function makeRecorder(
       log: log.child({ part: 'capture' }),
     },
     {
-      launch,
+      launch: launches.video,
+      launchWithAudio: launches.withAudio,
+      isPreEventAudio: config.preEventAudio,
       bitrateKbps: board.camera.bitrateKbps,
       preEventMs: config.preEventMs,
       postEventMs: config.postEventMs,

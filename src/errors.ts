@@ -96,6 +96,10 @@ const table = {
     'unavailable',
     'The capture child is restarted; if it comes back, run lapel doctor.',
   ],
+  'capture/audio-lost': [
+    'unavailable',
+    'Check the microphone of the board; pictures are recorded all the same, and it is tried again by itself.',
+  ],
   'capture/queue-full': [
     'resource-exhausted',
     'The card is too slow for the bit rate; use a faster card.',

@@ -7,6 +7,7 @@ export default {
   files: [
     'test/crash/kill-*.test.ts',
     'test/integration/capture/recording.test.ts',
+    'test/integration/capture/audio.test.ts',
     'test/end-to-end/broker.test.ts',
     'test/end-to-end/demo.test.ts',
     'test/end-to-end/parts.test.ts',

@@ -1,5 +1,5 @@
-import { CameraError } from '../errors.js';
 import { pts90k, type Pts90k } from '../units.js';
+import { GdpStream, malformed, toTicks, type GdpPacket } from './gdp-stream.js';
 import { hasIdrSlice } from './nal-units.js';
 import type { VideoFormat } from './ports.js';
 
@@ -18,42 +18,13 @@ export type GdpItem =
   | { readonly type: 'format'; readonly format: VideoFormat }
   | { readonly type: 'unit'; readonly unit: AccessUnit };
 
-/** A 1080p IDR picture at 4 Mbit/s has about 100 kB; anything near this limit is a broken stream. */
-export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
-
-const HEADER_BYTES = 62;
-const TYPE_BUFFER = 1;
-const TYPE_CAPS = 2;
-const TYPE_EVENT_MIN = 64;
-const CLOCK_TIME_NONE = 0xffff_ffff_ffff_ffffn;
-const TEXT_BYTES_MAX = 64 * 1024;
 const AVCC_BYTES_MIN = 7;
 
-const malformed = (message: string): CameraError =>
-  new CameraError('capture/malformed-stream', message);
-
-/** Nanoseconds to the nearest tick of 90 kHz. */
-function toTicks(nanoseconds: bigint): number {
-  const half = nanoseconds < 0n ? -50_000n : 50_000n;
-  return Number((nanoseconds * 9n + half) / 100_000n);
-}
-
-/**
- * Reads a GStreamer Data Protocol 1.0 stream, as `gdppay` writes it, cut anywhere: a header of 62 bytes, big endian,
- * then the payload. Header: major@0, minor@1, type@4, payload length@6, pts@10, duration@18 (gst-plugins-bad,
- * gst/gdp/dataprotocol.c).
- * Media time counts from `start` of the newest segment event, because x264enc stamps from 1000 h on.
- * Memory is one payload: each byte is copied once, into a buffer of the length that the header announced.
- */
+/** Reads the access units of an H.264 stream from the GDP packets of a pipe; see `GdpStream`. */
 export class GdpReader {
-  readonly #header = Buffer.alloc(HEADER_BYTES);
-  #headerFilled = 0;
-  #payload: Buffer | undefined;
-  #payloadFilled = 0;
+  readonly #stream = new GdpStream((packet) => this.#read(packet));
   #format: VideoFormat | undefined;
   #lengthBytes = 4;
-  #startNs = 0n;
-  #failure: CameraError | undefined;
 
   /**
    * Takes the next bytes and returns what they complete, in order.
@@ -61,80 +32,22 @@ export class GdpReader {
    * throws the same again.
    */
   push(chunk: Buffer): GdpItem[] {
-    if (this.#failure) throw this.#failure;
-    const items: GdpItem[] = [];
-    try {
-      let at = 0;
-      while (at < chunk.length) at += this.#take(chunk, at, items);
-    } catch (error) {
-      if (error instanceof CameraError) this.#failure = error;
-      throw error;
-    }
-    return items;
+    return this.#stream.push(chunk);
   }
 
-  /** Consumes some of `chunk` from `at` on; returns how many bytes. */
-  #take(chunk: Buffer, at: number, items: GdpItem[]): number {
-    let taken: number;
-    if (this.#payload === undefined) {
-      taken = chunk.copy(this.#header, this.#headerFilled, at);
-      this.#headerFilled += taken;
-      if (this.#headerFilled < HEADER_BYTES) return taken;
-      this.#payload = Buffer.allocUnsafeSlow(this.#checkHeader());
-      this.#payloadFilled = 0;
-    } else {
-      taken = chunk.copy(this.#payload, this.#payloadFilled, at);
-      this.#payloadFilled += taken;
-    }
-    if (this.#payloadFilled === this.#payload.length) {
-      const item = this.#read(this.#payload);
-      if (item) items.push(item);
-      this.#payload = undefined;
-      this.#headerFilled = 0;
-    }
-    return taken;
+  #read(packet: GdpPacket): GdpItem | undefined {
+    return packet.type === 'caps'
+      ? this.#readCaps(packet.text)
+      : { type: 'unit', unit: this.#readUnit(packet) };
   }
 
-  /** Returns the payload's length. */
-  #checkHeader(): number {
-    const header = this.#header;
-    const type = header.readUInt16BE(4);
-    const length = header.readUInt32BE(6);
-    if (header.readUInt8(0) !== 1 || header.readUInt8(1) !== 0) {
-      throw malformed('not a GDP 1.0 stream');
-    }
-    if (type !== TYPE_BUFFER && type !== TYPE_CAPS && type < TYPE_EVENT_MIN) {
-      throw malformed(`unknown GDP packet type ${type}`);
-    }
-    const lengthMax = type === TYPE_BUFFER ? PAYLOAD_BYTES_MAX : TEXT_BYTES_MAX;
-    if (length > lengthMax) {
-      throw malformed(`a GDP packet of ${length} bytes is over the limit of ${lengthMax}`);
-    }
-    return length;
-  }
-
-  #read(payload: Buffer): GdpItem | undefined {
-    const type = this.#header.readUInt16BE(4);
-    if (type === TYPE_BUFFER) return { type: 'unit', unit: this.#readUnit(payload) };
-    const text = payload.toString('latin1');
-    if (type === TYPE_CAPS) return this.#readCaps(text);
-    if (text.startsWith('GstEventSegment')) {
-      const start = /\bstart=\(guint64\)(\d{1,20})\b/.exec(text)?.[1];
-      if (start === undefined) throw malformed('a segment event without its start');
-      this.#startNs = BigInt(start);
-    }
-    return undefined;
-  }
-
-  #readUnit(data: Buffer): AccessUnit {
-    const pts = this.#header.readBigUInt64BE(10);
-    const duration = this.#header.readBigUInt64BE(18);
+  #readUnit({ data, ptsNs, durationNs }: GdpPacket & { type: 'buffer' }): AccessUnit {
     if (this.#format === undefined) throw malformed('an access unit before the caps packet');
-    if (pts === CLOCK_TIME_NONE) throw malformed('an access unit without a time stamp');
+    if (ptsNs === undefined) throw malformed('an access unit without a time stamp');
     return {
       data,
-      pts90k: pts90k(toTicks(pts - this.#startNs)),
-      duration90k: duration === CLOCK_TIME_NONE ? 0 : toTicks(duration),
+      pts90k: pts90k(toTicks(ptsNs)),
+      duration90k: durationNs === undefined ? 0 : toTicks(durationNs),
       isIdr: hasIdrSlice(data, this.#lengthBytes),
     };
   }

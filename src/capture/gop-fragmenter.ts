@@ -44,9 +44,20 @@ type MuxGop = (
   next90k?: number,
 ) => Promise<MuxedGop>;
 
+/** Makes the init of a fragment with an audio track beside its pictures. */
+type MuxInit = (unit: AccessUnit, format: VideoFormat, audioConfig: Buffer) => Promise<Buffer>;
+
+/** An init with an audio track, and what it was made of. */
+interface AudioInit {
+  readonly of: Buffer;
+  readonly config: Buffer;
+  readonly init: Buffer;
+}
+
 interface Run {
   readonly run: number;
   format: VideoFormat | undefined;
+  audioConfig: Buffer | undefined;
   newest90k: number | undefined;
   hasLongGop: boolean;
   hasEndlessGop: boolean;
@@ -64,6 +75,7 @@ interface Run {
  */
 export class GopFragmenter {
   readonly #mux: MuxGop;
+  readonly #muxInit: MuxInit;
   readonly #events: FragmenterEvents;
   #run: Run | undefined;
   #units: AccessUnit[] = [];
@@ -73,9 +85,11 @@ export class GopFragmenter {
   #muxing: Promise<void> = Promise.resolve();
   /** The init of the newest fragment: fragments of a run share one, as long as it is the same. */
   #init: Buffer | undefined;
+  #audioInit: AudioInit | undefined;
 
-  constructor(mux: MuxGop, events: FragmenterEvents) {
+  constructor(mux: MuxGop, events: FragmenterEvents, muxInit: MuxInit) {
     this.#mux = mux;
+    this.#muxInit = muxInit;
     this.#events = events;
   }
 
@@ -85,10 +99,16 @@ export class GopFragmenter {
     this.#run = {
       run,
       format: undefined,
+      audioConfig: undefined,
       newest90k: undefined,
       hasLongGop: false,
       hasEndlessGop: false,
     };
+  }
+
+  /** From the next fragment of the run on its init has a track for this AudioSpecificConfig. */
+  setAudio(config: Buffer): void {
+    if (this.#run) this.#run.audioConfig = config;
   }
 
   /** Throws `capture/malformed-stream` when the format changes within the run. */
@@ -160,7 +180,7 @@ export class GopFragmenter {
     const units = this.#units;
     const [first] = units;
     if (first === undefined) return;
-    const { run, format } = this.#requireRun();
+    const { run, format, audioConfig } = this.#requireRun();
     if (format === undefined) throw new CameraError('internal/bug', 'a unit before its format');
     this.#units = [];
     this.#bytes = 0;
@@ -179,12 +199,31 @@ export class GopFragmenter {
       .then(async () => {
         const boxes = await this.#mux(units, format, end90k);
         if (this.#init === undefined || !this.#init.equals(boxes.init)) this.#init = boxes.init;
-        this.#events.fragment({ ...facts, ...boxes, init: this.#init }, gop);
+        if (audioConfig === undefined) {
+          this.#events.fragment({ ...facts, ...boxes, init: this.#init }, gop);
+        } else {
+          const init = await this.#initWithAudio(this.#init, first, format, audioConfig);
+          const audio = { config: audioConfig, frames: [] };
+          this.#events.fragment({ ...facts, ...boxes, init, audio }, gop);
+        }
       })
       .catch((cause: unknown) => {
         const message = `a GOP of run ${run} was lost: ${messageOf(cause)}`;
         this.#events.fault(new CameraError('internal/bug', message, { cause }));
       });
+  }
+
+  async #initWithAudio(
+    of: Buffer,
+    unit: AccessUnit,
+    format: VideoFormat,
+    config: Buffer,
+  ): Promise<Buffer> {
+    const before = this.#audioInit;
+    if (before?.of === of && before.config.equals(config)) return before.init;
+    const init = await this.#muxInit(unit, format, config);
+    this.#audioInit = { of, config, init };
+    return init;
   }
 
   /** One frame more than the limit is allowed: the clock of a sensor is not that of the encoder. */

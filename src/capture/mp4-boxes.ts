@@ -11,9 +11,10 @@ export interface Box {
   readonly end: number;
 }
 
-/** One access unit as the tables of a moof describe it. */
+/** One access unit or AAC frame as the tables of a moof describe it. */
 export interface Sample {
   readonly bytes: number;
+  /** In 90 kHz for pictures; in samples for sound. */
   readonly duration90k: number;
   readonly isIdr: boolean;
 }
@@ -21,6 +22,8 @@ export interface Sample {
 /** The tables of a moof with one track. */
 export interface MoofTables {
   readonly sequence: number;
+  readonly track: number;
+  /** In 90 kHz for pictures; in samples for sound. */
   readonly decodeTime90k: number;
   /** From the start of the moof to the first sample. */
   readonly dataOffset: number;
@@ -136,6 +139,7 @@ class FieldReader {
 }
 
 interface Defaults {
+  readonly track: number;
   readonly duration90k: number;
   readonly bytes: number;
   readonly flags: number;
@@ -146,9 +150,10 @@ function readTfhd(moof: Buffer, box: Box): Defaults {
   if ((fields.flags & BASE_IS_MOOF) === 0 || (fields.flags & BASE_DATA_OFFSET) !== 0) {
     throw malformed('sample offsets that do not count from the moof');
   }
-  fields.u32(); // track
+  const track = fields.u32();
   fields.optional(DESCRIPTION_INDEX, 1);
   return {
+    track,
     duration90k: fields.optional(DEFAULT_DURATION, 0),
     bytes: fields.optional(DEFAULT_SIZE, 0),
     flags: fields.optional(DEFAULT_FLAGS, 0),
@@ -159,7 +164,7 @@ function readTrun(
   moof: Buffer,
   box: Box,
   defaults: Defaults,
-): Omit<MoofTables, 'sequence' | 'decodeTime90k'> {
+): Omit<MoofTables, 'sequence' | 'decodeTime90k' | 'track'> {
   const fields = new FieldReader(moof, box);
   const count = fields.u32();
   if (count === 0 || count > SAMPLES_MAX) throw malformed(`a fragment of ${count} access units`);
@@ -191,6 +196,7 @@ export function readMoof(moof: Buffer): MoofTables {
   const defaults = readTfhd(moof, findBox(moof, ['traf', 'tfhd']));
   return {
     sequence: mfhd.u32(),
+    track: defaults.track,
     decodeTime90k: tfdt.version === 1 ? tfdt.u64() : tfdt.u32(),
     ...readTrun(moof, findBox(moof, ['traf', 'trun']), defaults),
   };
@@ -216,8 +222,18 @@ export function wholeSamples({ samples }: MoofTables, bytes: number): readonly S
   return cut < 0 ? samples : samples.slice(0, cut);
 }
 
-/** The boxes of a moov that carry wall time. */
-const TIMED_BOXES = [['mvhd'], ['trak', 'tkhd'], ['trak', 'mdia', 'mdhd']] as const;
+/** The boxes that carry wall time, in a moov and in those below it that hold some. */
+const TIMED_BOXES = new Set(['mvhd', 'tkhd', 'mdhd']);
+const HOLDERS = new Set(['trak', 'mdia']);
+
+function clearWallTime(bytes: Buffer, parent: Box): void {
+  for (const box of childBoxes(bytes, parent.body, parent.end)) {
+    if (HOLDERS.has(box.type)) clearWallTime(bytes, box);
+    if (!TIMED_BOXES.has(box.type)) continue;
+    const length = bytes.readUInt8(box.body) === 1 ? 16 : 8;
+    bytes.fill(0, box.body + FULL_BOX_BYTES, box.body + FULL_BOX_BYTES + length);
+  }
+}
 
 /**
  * A copy of the moov whose creation and modification times are 0, which is what ISO/IEC 14496-12 leaves a writer that
@@ -225,11 +241,7 @@ const TIMED_BOXES = [['mvhd'], ['trak', 'tkhd'], ['trak', 'mdia', 'mdhd']] as co
  */
 export function withoutWallTime(moov: Buffer): Buffer {
   const copy = Buffer.from(moov);
-  for (const path of TIMED_BOXES) {
-    const box = findBox(copy, path);
-    const bytes = copy.readUInt8(box.body) === 1 ? 16 : 8;
-    copy.fill(0, box.body + FULL_BOX_BYTES, box.body + FULL_BOX_BYTES + bytes);
-  }
+  clearWallTime(copy, findBox(copy, []));
   return copy;
 }
 
@@ -239,7 +251,7 @@ const SAMPLE_ENTRY_WIDTH = 24;
 /** Version, flags and entry count of an stsd box. */
 const STSD_FIELDS_BYTES = 8;
 
-/** The picture format of the only track of a moov. Throws `evidence/malformed` unless that track is AVC at 90 kHz. */
+/** The picture format of the first track of a moov. Throws `evidence/malformed` unless that track is AVC at 90 kHz. */
 export function readTrackFormat(moov: Buffer): VideoFormat {
   const mdhd = new FieldReader(moov, findBox(moov, ['trak', 'mdia', 'mdhd']));
   mdhd.at += mdhd.version === 1 ? 16 : 8;

@@ -1,4 +1,5 @@
 import {
+  EncodedAudioPacketSource,
   EncodedPacket,
   EncodedVideoPacketSource,
   Mp4OutputFormat,
@@ -7,6 +8,8 @@ import {
   StreamTarget,
 } from 'mediabunny';
 import { CameraError } from '../errors.js';
+import { AUDIO_RATE, samplesToTicks, toSamples } from './audio-boxes.js';
+import { AUDIO_FRAME_SAMPLES, SILENT_FRAME } from './audio-track.js';
 import { TICKS_PER_SECOND } from '../units.js';
 import { sameFormat, type AccessUnit } from './gdp-reader.js';
 import { readBoxHeader, withoutWallTime } from './mp4-boxes.js';
@@ -37,6 +40,18 @@ const trackOf = ({ avcC, width, height }: VideoFormat): object => ({
     codedHeight: height,
   },
 });
+
+const audioTrackOf = (config: Buffer): object => ({
+  decoderConfig: {
+    codec: 'mp4a.40.2', // AAC-LC
+    numberOfChannels: 1,
+    sampleRate: AUDIO_RATE,
+    description: config,
+  },
+});
+
+const audioPacketOf = (data: Buffer, atSample: number): EncodedPacket =>
+  new EncodedPacket(data, 'key', atSample / AUDIO_RATE, AUDIO_FRAME_SAMPLES / AUDIO_RATE);
 
 const packetOf = (
   data: Buffer,
@@ -90,6 +105,39 @@ export async function muxGop(
   };
 }
 
+/**
+ * ftyp + moov of a file with pictures of the format as track 1 and AAC of the AudioSpecificConfig as track 2; carries no
+ * wall time. `unit` is any access unit of the format: the muxer wants one.
+ */
+export async function muxInit(
+  unit: AccessUnit,
+  format: VideoFormat,
+  config: Buffer,
+): Promise<Buffer> {
+  const boxes = { ftyp: NO_BYTES, moov: NO_BYTES };
+  const output = new Output({
+    target: new NullTarget(),
+    format: new Mp4OutputFormat({
+      fastStart: 'fragmented',
+      minimumFragmentDuration: FRAGMENT_SECONDS,
+      onFtyp: (data) => (boxes.ftyp = data),
+      onMoov: (data) => (boxes.moov = data),
+    }),
+  });
+  const video = new EncodedVideoPacketSource('avc');
+  const audio = new EncodedAudioPacketSource('aac');
+  output.addVideoTrack(video, TRACK_METADATA);
+  output.addAudioTrack(audio);
+  await output.start();
+  // Neither is awaited alone: the muxer takes the first packet of a track when it has one of each.
+  await Promise.all([
+    video.add(packetOf(unit.data, true, 0, 1), trackOf(format)),
+    audio.add(audioPacketOf(SILENT_FRAME, 0), audioTrackOf(config)),
+  ]);
+  await output.finalize();
+  return Buffer.concat([boxes.ftyp, withoutWallTime(Buffer.from(boxes.moov))]);
+}
+
 /** One segment of a recording, in order. */
 export interface JoinInput {
   readonly source: ByteSource;
@@ -117,17 +165,28 @@ export interface JoinReport {
 interface OpenInput extends JoinInput {
   readonly reader: SegmentReader;
   readonly format: VideoFormat;
+  readonly hasSound: boolean;
+}
+
+interface Survey extends JoinedSegment {
+  readonly hasSound: boolean;
+  readonly duration90k: number;
 }
 
 /** What is in a segment, from its tables alone. */
-async function surveySegment(reader: SegmentReader, size: number): Promise<JoinedSegment> {
+async function surveySegment(reader: SegmentReader, size: number): Promise<Survey> {
   let frames = 0;
   let end = 0;
-  for await (const fragment of reader.fragments()) {
-    frames += fragment.samples.length;
-    end = fragment.end;
+  let hasSound = false;
+  let duration90k = 0;
+  for await (const { track, samples, end: fragmentEnd, offset90k } of reader.fragments()) {
+    end = fragmentEnd;
+    const last90k = samples.reduce((sum, sample) => sum + sample.duration90k, 0);
+    if (track === 'video') frames += samples.length;
+    else hasSound = true;
+    duration90k = offset90k + (track === 'video' ? last90k : samplesToTicks(last90k));
   }
-  return { frames, isCut: frames === 0 || end !== size };
+  return { frames, hasSound, duration90k, isCut: frames === 0 || end !== size };
 }
 
 /** The one format of all inputs: an ordinary MP4 track has one. */
@@ -143,6 +202,44 @@ function commonFormat(inputs: readonly OpenInput[]): VideoFormat {
     );
   }
   return first.format;
+}
+
+/** The AudioSpecificConfig of all inputs with sound; undefined when there is none. */
+function commonAudio(inputs: readonly OpenInput[]): Buffer | undefined {
+  const configs = inputs.flatMap(({ hasSound, reader }) =>
+    hasSound && reader.audioConfig ? [reader.audioConfig] : [],
+  );
+  const [first] = configs;
+  if (first && !configs.every((config) => config.equals(first))) {
+    throw new CameraError('capture/mixed-formats', 'the audio format changes within the recording');
+  }
+  return first;
+}
+
+/** Feeds the AAC frames of the inputs to one track; where some are missing between two, silent ones. */
+class SoundFeed {
+  readonly #audio: EncodedAudioPacketSource;
+  readonly #track: object;
+  #nextSample: number | undefined;
+
+  constructor(audio: EncodedAudioPacketSource, config: Buffer) {
+    this.#audio = audio;
+    this.#track = audioTrackOf(config);
+  }
+
+  async add(input: OpenInput, fragment: StoredFragment): Promise<void> {
+    const start = toSamples(input.offset90k + fragment.offset90k);
+    let next = this.#nextSample ?? start;
+    for (; next + AUDIO_FRAME_SAMPLES <= start; next += AUDIO_FRAME_SAMPLES) {
+      await this.#audio.add(audioPacketOf(SILENT_FRAME, next), this.#track);
+    }
+    next = Math.max(next, start);
+    for (const data of await input.reader.payload(fragment)) {
+      await this.#audio.add(audioPacketOf(data, next), this.#track);
+      next += AUDIO_FRAME_SAMPLES;
+    }
+    this.#nextSample = next;
+  }
 }
 
 /** Feeds the pictures of the inputs to one track, one fragment in memory at a time. */
@@ -201,9 +298,10 @@ function openOutput(target: JoinTarget): Output {
 
 /**
  * Joins the segments of a recording into one ordinary MP4 with its table of contents first, without re-encoding: every
- * access unit comes out byte for byte, at the time it has in the recording. A segment that was cut anywhere gives what
- * is whole in it; see the report. The last picture before a gap stays for the time of the gap. The same recording gives
- * the same file, bit for bit.
+ * access unit and every AAC frame comes out byte for byte, at the time it has in the recording. A segment that was cut anywhere gives what
+ * is whole in it; see the report. The last picture before a gap stays for the time of the gap, and silent AAC frames fill
+ * it. Sound begins where it begins in the recording, by an edit list. Without sound there is no audio track. The same
+ * recording gives the same file, bit for bit.
  * Memory: one fragment, and some 200 bytes of table for each picture.
  * Rejects with `evidence/malformed` for a source that is no segment or when there is no picture at all, with
  * `capture/mixed-formats` when the picture format changes, and with what a source or the target rejects with; what is
@@ -214,33 +312,63 @@ export async function joinSegments(
   target: JoinTarget,
   onProgress: (framesDone: number, frames: number) => void = () => undefined,
 ): Promise<JoinReport> {
-  const surveyed: JoinedSegment[] = [];
-  const inputs: OpenInput[] = [];
-  for (const segment of segments) {
-    const reader = await SegmentReader.open(segment.source);
-    const survey = await surveySegment(reader, segment.source.size);
-    surveyed.push(survey);
-    const { format } = reader;
-    if (format && survey.frames > 0) inputs.push({ ...segment, reader, format });
-  }
+  const { surveyed, inputs } = await openInputs(segments);
   const format = commonFormat(inputs);
+  const config = commonAudio(inputs);
   const frames = surveyed.reduce((sum, segment) => sum + segment.frames, 0);
 
   const output = openOutput(target);
   const video = new EncodedVideoPacketSource('avc');
   output.addVideoTrack(video, { ...TRACK_METADATA, maximumPacketCount: frames });
-  const feed = new PictureFeed(video, format, (done) => {
+  const pictures = new PictureFeed(video, format, (done) => {
     onProgress(done, frames);
   });
+  const sound = config && addSound(output, config, inputs, surveyed);
   try {
     await output.start();
     for (const input of inputs) {
-      for await (const fragment of input.reader.fragments()) await feed.add(input, fragment);
+      for await (const fragment of input.reader.fragments()) {
+        if (fragment.track === 'video') await pictures.add(input, fragment);
+        else await sound?.add(input, fragment);
+      }
     }
     await output.finalize();
   } catch (error) {
     await output.cancel().catch(() => undefined); // the first error is the one that counts
     throw error;
   }
-  return { frames, duration90k: feed.end90k, segments: surveyed };
+  const report = surveyed.map(({ frames, isCut }) => ({ frames, isCut }));
+  return { frames, duration90k: pictures.end90k, segments: report };
+}
+
+async function openInputs(
+  segments: readonly JoinInput[],
+): Promise<{ readonly surveyed: readonly Survey[]; readonly inputs: readonly OpenInput[] }> {
+  const surveyed: Survey[] = [];
+  const inputs: OpenInput[] = [];
+  for (const segment of segments) {
+    const reader = await SegmentReader.open(segment.source);
+    const survey = await surveySegment(reader, segment.source.size);
+    surveyed.push(survey);
+    const { format } = reader;
+    if (format && survey.frames > 0) {
+      inputs.push({ ...segment, reader, format, hasSound: survey.hasSound });
+    }
+  }
+  return { surveyed, inputs };
+}
+
+/** The audio track, with room in the table of contents for a frame at every moment of the recording. */
+function addSound(
+  output: Output,
+  config: Buffer,
+  inputs: readonly OpenInput[],
+  surveyed: readonly Survey[],
+): SoundFeed {
+  const longest90k = Math.max(...surveyed.map(({ duration90k }) => duration90k));
+  const end90k = (inputs.at(-1)?.offset90k ?? 0) + longest90k;
+  const audio = new EncodedAudioPacketSource('aac');
+  const maximumPacketCount = Math.ceil(toSamples(end90k) / AUDIO_FRAME_SAMPLES) + 1;
+  output.addAudioTrack(audio, { maximumPacketCount });
+  return new SoundFeed(audio, config);
 }

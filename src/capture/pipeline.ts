@@ -14,6 +14,16 @@ export interface CameraParts {
   readonly threads?: number | undefined;
 }
 
+/** The microphone of a board, as far as the pipeline needs it. */
+export interface MicrophoneParts {
+  /** Launch fragment from the source to raw audio; its last element must not be caps. */
+  readonly source: string;
+  readonly bitrateKbps: number;
+}
+
+/** AAC frames that wait in the child while the runtime does not read, 10 s of them; then the oldest are dropped. */
+const AUDIO_BUFFERS_MAX = 470;
+
 /**
  * Access units that wait in the child while the runtime does not read: 10 s at 30 a second. Then the source is held
  * up, which the watchdog sees; nothing is dropped on the way.
@@ -32,13 +42,8 @@ const V4L2_LEVEL = '4';
  * Throws `board/invalid` when the source fragment itself ends in caps, which GStreamer cannot parse before others.
  */
 export function launchLine(camera: CameraParts): string {
-  const source = camera.source.trim();
-  const last = source.slice(source.lastIndexOf('!') + 1).trim();
-  if (last === '' || /^[a-z]+\/[a-z]/.test(last)) {
-    throw new CameraError('board/invalid', `camera.source ends in ${last === '' ? '"!"' : last}`);
-  }
   return [
-    source,
+    wholeSource('camera', camera.source),
     rawCaps(camera),
     ...encoder(camera),
     'h264parse config-interval=-1',
@@ -46,6 +51,36 @@ export function launchLine(camera: CameraParts): string {
     'gdppay',
     `appsink name=video sync=false max-buffers=${APPSINK_BUFFERS_MAX} drop=false enable-last-sample=false`,
   ].join(' ! ');
+}
+
+/**
+ * The same with a second branch before it, which ends in `appsink name=audio`: AAC-LC of 48 kHz and one channel, one GDP
+ * packet for each frame. Both run by one clock. Neither sink waits for the other to have something.
+ * Throws as `launchLine`.
+ */
+export function launchLineWithAudio(camera: CameraParts, microphone: MicrophoneParts): string {
+  const audio = [
+    wholeSource('microphone', microphone.source),
+    'queue max-size-time=1000000000 max-size-buffers=0 max-size-bytes=0 leaky=downstream',
+    'audioconvert',
+    'audioresample',
+    'audio/x-raw,rate=48000,channels=1',
+    `avenc_aac bitrate=${microphone.bitrateKbps * 1000}`,
+    'aacparse',
+    'audio/mpeg,stream-format=raw',
+    'gdppay',
+    `appsink name=audio sync=false async=false max-buffers=${AUDIO_BUFFERS_MAX} drop=true enable-last-sample=false`,
+  ];
+  return `${audio.join(' ! ')} ${launchLine(camera)}`;
+}
+
+function wholeSource(part: string, text: string): string {
+  const source = text.trim();
+  const last = source.slice(source.lastIndexOf('!') + 1).trim();
+  if (last === '' || /^[a-z]+\/[a-z]/.test(last)) {
+    throw new CameraError('board/invalid', `${part}.source ends in ${last === '' ? '"!"' : last}`);
+  }
+  return source;
 }
 
 function rawCaps({ format, width, height, framesPerSecond, encoder }: CameraParts): string {

@@ -9,6 +9,23 @@ export interface VideoFormat {
   readonly height: number;
 }
 
+/** One AAC frame and when it was heard. */
+export interface AudioFrame {
+  readonly data: Buffer;
+  /** Media time of the first sample it decodes to, on the clock of its run. */
+  readonly start90k: Pts90k;
+  /** The same moment on the monotonic clock, never too early, up to the delay of the pipeline too late. */
+  readonly capturedAt: MonotonicMs;
+}
+
+/** What the microphone gave since the fragment before. */
+export interface FragmentAudio {
+  /** AudioSpecificConfig, ISO/IEC 14496-3 §1.6.2.1. The init of the fragment declares a track of it. */
+  readonly config: Buffer;
+  /** In order; most are of the time of the fragment, the newest of that time may come with the next. */
+  readonly frames: readonly AudioFrame[];
+}
+
 /** One GOP as a finished moof + mdat, with the facts needed to place it in any segment. */
 export interface Fragment {
   /** Which life of the pipeline it comes from, counted from 1 within a boot. Times of two runs are unrelated. */
@@ -25,6 +42,8 @@ export interface Fragment {
   readonly frames: number;
   /** When the last access unit of the GOP arrived. */
   readonly arrivedAt: MonotonicMs;
+  /** Undefined in a run without a microphone, and until it has said its format. */
+  readonly audio?: FragmentAudio | undefined;
 }
 
 /** Why a recording holds less pre-event than was asked. `none` when it holds all of it. */
@@ -76,11 +95,26 @@ export interface Mark {
   readonly mediaMs: number;
 }
 
+/** Why there is no sound: the wearer muted it, or there was none to be had. */
+export type AudioIntervalKind = 'mute' | 'audio-lost';
+
+/**
+ * A part of a recording whose sound was replaced by silence. Whole milliseconds from the start of the recording; a mute
+ * is silent to the sample in between, a loss lies within.
+ */
+export interface AudioInterval {
+  readonly kind: AudioIntervalKind;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export interface SegmentClosing {
   readonly end: SegmentEnd;
   /** True for the last segment of the recording. */
   readonly isLast: boolean;
   readonly marks: readonly Mark[];
+  /** Of this segment, in order; one that goes on is continued in the next. */
+  readonly audio: readonly AudioInterval[];
 }
 
 export interface OpenSegment {

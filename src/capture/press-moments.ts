@@ -37,6 +37,10 @@ export class PressMoments {
     return { ...this.#look(at), later: [] };
   }
 
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
   push(fragment: Fragment): void {
     for (const moment of this.#open) moment.later.push(fragment);
   }

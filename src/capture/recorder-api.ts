@@ -23,10 +23,14 @@ export interface RecorderPorts {
 }
 
 export interface RecorderSettings {
-  /** Launch line of the pipeline. */
+  /** Launch line of the pipeline, for pictures only. */
   readonly launch: string;
   /** What the encoder was asked for; without it its bit rate is not watched. */
   readonly bitrateKbps?: number;
+  /** The same with the microphone; left out without one or when it is off. */
+  readonly launchWithAudio?: string | undefined;
+  /** Whether what was heard before a press may be kept and recorded. Not when left out. */
+  readonly isPreEventAudio?: boolean;
   readonly preEventMs: number;
   /** A recording goes on for this long after its stop; 0 for not at all. */
   readonly postEventMs: number;

@@ -4,6 +4,7 @@ import type { MonotonicMs } from '../units.js';
 import { withDeadline } from './deadline.js';
 import { FactLog } from './fact-log.js';
 import { eventOf } from './gesture-events.js';
+import { withoutSound } from './fragments.js';
 import { DURABLE_MS_MAX } from './indicator.js';
 import type { PressEdge, Trigger } from './ports.js';
 import { PreEventBuffer, type BufferLimits } from './pre-event-buffer.js';
@@ -76,7 +77,7 @@ export class Recorder {
     this.#moments = new PressMoments((at) => this.#lookAt(at));
     this.#facts = new FactLog(ports.journal, ports.log);
     this.#buffer = new PreEventBuffer(limitsOf(settings));
-    this.#recordings = new Recordings(ports, settings.queueBytesMax, this.#onRecordings());
+    this.#recordings = new Recordings(ports, settings, this.#onRecordings());
     const onRollOver = this.#onRollOver();
     this.#rollOver = new RollOver(ports, this.#recordings, BEGIN_MS_MAX, onRollOver);
     this.#desk = new PressDesk(ports, this.#facts, settings, this.#onPresses());
@@ -90,7 +91,9 @@ export class Recorder {
         this.#dispatch({ type: 'pickingOver' });
       },
     });
-    this.#feed = new VideoFeed(ports.clock, ports.video, settings, this.#onVideo());
+    const { launch, launchWithAudio, bitrateKbps } = settings;
+    const feed = { launches: { video: launch, withAudio: launchWithAudio }, bitrateKbps };
+    this.#feed = new VideoFeed(ports.clock, ports.video, feed, this.#onVideo());
   }
 
   /** Starts the encoder and shows the first mode. Once. */
@@ -172,10 +175,12 @@ export class Recorder {
   #onVideo(): VideoFeedEvents {
     return {
       fragment: (fragment, gop) => {
-        this.#buffer.push(fragment);
+        const keepsSound = this.#settings.isPreEventAudio === true;
+        this.#buffer.push(keepsSound ? fragment : withoutSound(fragment));
         this.#moments.push(fragment);
         this.#recordings.add(fragment, gop);
       },
+      mayRestart: () => this.#recordings.isIdle && this.#moments.isEmpty,
       up: () => {
         this.#dispatch({ type: 'videoUp' });
       },

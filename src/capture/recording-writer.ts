@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.js';
 import { hasErrorCode } from '../errors.js';
 import { ticksToMs, type MonotonicMs } from '../units.js';
+import { addStretch, type Mute, type SilentStretch } from './audio-track.js';
 import { bytesOfFragment } from './fragments.js';
 import type {
+  AudioInterval,
   Fragment,
   Mark,
   OpenSegment,
@@ -19,6 +21,17 @@ export interface WriterOptions {
   readonly preEvent: PreEventFacts;
   readonly trigger: Trigger;
   readonly segmentMs: number;
+  readonly audio: RecordingAudio;
+}
+
+/** What of the sound a recording takes. */
+export interface RecordingAudio {
+  /** Nothing heard before is written. */
+  readonly from: MonotonicMs;
+  /** The mutes up to now. */
+  readonly mutes: () => readonly Mute[];
+  /** Whether there should be sound: its absence is told as a loss then. */
+  readonly isExpected: boolean;
 }
 
 export interface WriterEvents {
@@ -59,6 +72,8 @@ export class RecordingWriter {
   readonly #pending = new Set<Promise<void>>();
   #open: Open | undefined;
   #marks: Mark[] = [];
+  /** Where the sound of the open segment is silent. */
+  #silence: SilentStretch[] = [];
   #durable = 0;
   #hasFailed = false;
   #isOver = false;
@@ -102,7 +117,9 @@ export class RecordingWriter {
     const bytes = bytesOfFragment(fragment);
     if (!this.#budget.take(bytes)) return false;
     const before = this.#place;
-    const { state, placement } = placeFragment(before, fragment, this.#options.segmentMs);
+    const { segmentMs, audio } = this.#options;
+    const rules = { ...audio, mutes: audio.mutes() };
+    const { state, placement } = placeFragment(before, fragment, segmentMs, rules);
     this.#place = state;
     const gapMs = placement.opening?.gapBeforeMs ?? 0;
     if (gapMs > 0 && before.newest?.run === fragment.run) this.#events.hole(gapMs);
@@ -148,7 +165,12 @@ export class RecordingWriter {
   async #write(placement: Placement, bytes: number, endOfLast: SegmentEnd): Promise<void> {
     let appended = Promise.resolve();
     try {
+      if (placement.tail && this.#open && !this.#hasFailed) {
+        this.#track(this.#open.segment.append(placement.tail));
+      }
+      this.#note(placement.tailSilence);
       if (placement.opening && !this.#hasFailed) await this.#rotate(placement.opening, endOfLast);
+      this.#note(placement.silence);
       if (this.#open && !this.#hasFailed) {
         this.#events.appending();
         appended = this.#open.segment.append(placement.placed).then(() => {
@@ -165,6 +187,10 @@ export class RecordingWriter {
       );
     }
     await this.#clock.nextTurn();
+  }
+
+  #note(silence: readonly SilentStretch[]): void {
+    for (const stretch of silence) addStretch(this.#silence, stretch);
   }
 
   async #rotate(opening: NonNullable<Placement['opening']>, endOfLast: SegmentEnd): Promise<void> {
@@ -186,8 +212,10 @@ export class RecordingWriter {
     this.#open = undefined;
     const marks = this.#marks;
     this.#marks = [];
+    const audio = this.#silence.map(intervalOf);
+    this.#silence = [];
     this.#track(
-      open.segment.seal({ end, isLast, marks }).then(() => {
+      open.segment.seal({ end, isLast, marks, audio }).then(() => {
         this.#events.sealed(open.seq);
       }),
     );
@@ -210,4 +238,12 @@ export class RecordingWriter {
     if (segment) this.#track(segment.abandon());
     if (error !== undefined) this.#events.failed(error);
   }
+}
+
+/** In whole milliseconds: a mute not longer than it is, a loss not shorter. */
+function intervalOf({ kind, from90k, to90k }: SilentStretch): AudioInterval {
+  const [from, to] = [ticksToMs(from90k), ticksToMs(to90k)];
+  return kind === 'mute'
+    ? { kind, fromMs: Math.ceil(from), toMs: Math.floor(to) }
+    : { kind, fromMs: Math.floor(from), toMs: Math.ceil(to) };
 }

@@ -1,9 +1,11 @@
 import type { Clock } from '../clock.js';
-import type { MonotonicMs } from '../units.js';
+import { monotonicMs, type MonotonicMs } from '../units.js';
 import { DURABLE_MS_MAX } from './indicator.js';
+import { Mutes } from './mutes.js';
 import type { Fragment, Mark, RecordingSink, Trigger } from './ports.js';
+import type { RecorderSettings } from './recorder-api.js';
 import type { PreEvent } from './pre-event-buffer.js';
-import { RecordingWriter } from './recording-writer.js';
+import { RecordingWriter, type RecordingAudio } from './recording-writer.js';
 import { WriteBudget } from './write-budget.js';
 
 /** First call to the storage; first fragment durable; all that the pre-event buffer held durable. */
@@ -22,6 +24,26 @@ export interface RecordingsEvents {
   /** Pictures of one run are missing in it. */
   hole(rec: number, gapMs: number): void;
 }
+
+/** What recordings take of the sound. */
+/** What of the recorder's settings a recording depends on. */
+export type RecordingsSettings = Pick<
+  RecorderSettings,
+  'queueBytesMax' | 'launchWithAudio' | 'isPreEventAudio'
+>;
+
+export interface AudioSettings {
+  /** Whether there should be sound. */
+  readonly isOn: boolean;
+  /** Whether what was heard before the press belongs to the recording. */
+  readonly isInPreEvent: boolean;
+}
+
+/**
+ * The moment of a frame is known to the shortest delay of the pipeline, some 10 ms, too late. Nothing from before a press
+ * may be heard: what is less than this younger is left out as well.
+ */
+const PRESS_GUARD_MS = 50;
 
 /** What a recording begins with. */
 export interface RecordingStart {
@@ -62,18 +84,24 @@ export class Recordings {
   readonly #budget: WriteBudget;
   readonly #finishing = new Set<Finishing>();
   readonly #sealing = new Set<Promise<void>>();
+  readonly #audio: AudioSettings;
+  readonly #mutes = new Mutes();
   #active: Running | undefined;
   #wasFull = false;
 
   constructor(
     ports: { readonly clock: Clock; readonly sink: RecordingSink },
-    queueBytesMax: number,
+    settings: RecordingsSettings,
     events: RecordingsEvents,
   ) {
+    this.#audio = {
+      isOn: settings.launchWithAudio !== undefined,
+      isInPreEvent: settings.isPreEventAudio === true,
+    };
     this.#clock = ports.clock;
     this.#sink = ports.sink;
     this.#events = events;
-    this.#budget = new WriteBudget(queueBytesMax);
+    this.#budget = new WriteBudget(settings.queueBytesMax);
   }
 
   get active(): { readonly rec: number; readonly startedAt: MonotonicMs } | undefined {
@@ -105,6 +133,24 @@ export class Recordings {
   /** Media time in the active recording that the moment `at` falls on; 0 without one. */
   mediaMsAt(at: MonotonicMs): number {
     return this.#active?.writer.mediaMsAt(at) ?? 0;
+  }
+
+  /** Whether any recording is running, or waits for its end. */
+  get isIdle(): boolean {
+    return this.#active === undefined && this.#finishing.size === 0;
+  }
+
+  /**
+   * From the moment `at` on, at the latest from the AAC frame on that has something of it, every recording is silent,
+   * until it is called with false; pictures go on. The silence is in `SegmentClosing.audio`. Call it in the turn in which
+   * the button moved: what has been written already stays.
+   */
+  setMuted(at: MonotonicMs, isMuted: boolean): void {
+    this.#mutes.set(at, isMuted);
+  }
+
+  get isMuted(): boolean {
+    return this.#mutes.isMuted;
   }
 
   /** Makes a recording the active one and writes what the press fixed. */
@@ -145,7 +191,13 @@ export class Recordings {
         this.#clock,
         this.#sink,
         this.#budget,
-        { rec, segmentMs, trigger, preEvent: { askedMs, gotMs, reason } },
+        {
+          rec,
+          segmentMs,
+          trigger,
+          preEvent: { askedMs, gotMs, reason },
+          audio: this.#audioFrom(pressedAt),
+        },
         {
           appending: once(() => {
             this.#reach('first-append', rec, pressedAt);
@@ -205,6 +257,12 @@ export class Recordings {
   async finishAll(): Promise<void> {
     for (const finishing of this.#finishing) this.#finish(finishing);
     while (this.#sealing.size > 0) await Promise.all(this.#sealing);
+  }
+
+  #audioFrom(pressedAt: MonotonicMs): RecordingAudio {
+    const { isOn, isInPreEvent } = this.#audio;
+    const from = monotonicMs(isInPreEvent ? Number.MIN_SAFE_INTEGER : pressedAt + PRESS_GUARD_MS);
+    return { from, mutes: () => this.#mutes.list(), isExpected: isOn };
   }
 
   #add({ writer }: Running, fragment: Fragment): void {

@@ -1,4 +1,5 @@
 import { CameraError } from '../errors.js';
+import { AUDIO_TRACK, readAudioConfig, samplesToTicks } from './audio-boxes.js';
 import {
   bytesOf,
   readBoxHeader,
@@ -17,10 +18,11 @@ export interface ByteSource {
   read(start: number, end: number): Promise<Buffer>;
 }
 
-/** A fragment as it lies in a segment, with the samples whose bytes are all there. */
+/** A fragment of one track as it lies in a segment, with the samples whose bytes are all there. */
 export interface StoredFragment {
+  readonly track: 'video' | 'audio';
   readonly samples: readonly Sample[];
-  /** From the start of the segment. */
+  /** From the start of the segment; of sound, fractions are possible. */
   readonly offset90k: number;
   /** Where the first sample lies; the others follow without a hole. */
   readonly payloadStart: number;
@@ -60,7 +62,7 @@ async function wholeBox(
 }
 
 /**
- * Reads one segment, front to back, as far as it is there: ftyp, moov, then pairs of moof and mdat. A source that ends
+ * Reads one segment, front to back, as far as it is there: ftyp, moov, then pairs of moof and mdat, each of one track. A source that ends
  * anywhere is no error, it just holds less; that is what a power cut leaves.
  */
 export class SegmentReader {
@@ -68,24 +70,27 @@ export class SegmentReader {
   readonly #firstFragment: number;
   /** Undefined when the source ends before the end of the moov. */
   readonly format: VideoFormat | undefined;
+  /** What its audio track decodes with, an AudioSpecificConfig; undefined without such a track. */
+  readonly audioConfig: Buffer | undefined;
 
-  private constructor(source: ByteSource, format: VideoFormat | undefined, firstFragment: number) {
+  private constructor(source: ByteSource, firstFragment: number, moov?: Buffer) {
     this.#source = source;
     this.#firstFragment = firstFragment;
-    this.format = format;
+    this.format = moov && readTrackFormat(moov);
+    this.audioConfig = moov && readAudioConfig(moov);
   }
 
   /** Rejects with `evidence/malformed` when what is there is not a segment; with whatever the source rejects with. */
   static async open(source: ByteSource): Promise<SegmentReader> {
     const ftyp = await wholeBox(source, 0, 'ftyp');
     const moov = ftyp && (await wholeBox(source, ftyp.end, 'moov'));
-    if (moov) return new SegmentReader(source, readTrackFormat(moov.bytes), moov.end);
-    return new SegmentReader(source, undefined, source.size);
+    if (moov) return new SegmentReader(source, moov.end, moov.bytes);
+    return new SegmentReader(source, source.size);
   }
 
   /**
    * Every fragment with at least one whole sample. Ends at the first byte that does not belong to a fragment.
-   * Throws `evidence/malformed` when a moof is whole but not one of ours.
+   * Throws `evidence/malformed` when a moof is whole but not one of ours, or of a track that the moov does not declare.
    */
   async *fragments(): AsyncGenerator<StoredFragment, void, undefined> {
     let at = this.#firstFragment;
@@ -99,12 +104,21 @@ export class SegmentReader {
       if (payloadStart < mdat.body) {
         throw new CameraError('evidence/malformed', `samples before their mdat at byte ${at}`);
       }
+      const track = this.#trackOf(tables.track);
       const samples = wholeSamples(tables, Math.min(mdat.end, this.#source.size) - payloadStart);
       const end = payloadStart + bytesOf(samples);
-      if (samples.length > 0) yield { samples, offset90k: tables.decodeTime90k, payloadStart, end };
+      const time = tables.decodeTime90k;
+      const offset90k = track === 'audio' ? samplesToTicks(time) : time;
+      if (samples.length > 0) yield { track, samples, offset90k, payloadStart, end };
       if (samples.length < tables.samples.length) return;
       at = mdat.end;
     }
+  }
+
+  #trackOf(number: number): StoredFragment['track'] {
+    if (number === 1) return 'video';
+    if (number === AUDIO_TRACK && this.audioConfig) return 'audio';
+    throw new CameraError('evidence/malformed', `a fragment of track ${number}`);
   }
 
   /** The bytes of each sample, in order, read in one go. */

@@ -68,6 +68,7 @@ export class WearerEffects {
     const moment = press === undefined ? undefined : momentOf(press);
     const at = moment?.at ?? clock.monotonicMs();
     const mediaMs = moment?.mediaMs ?? recordings.mediaMsAt(at);
+    recordings.setMuted(at, isMuted);
     facts.record({ type: 'mute', rec: active.rec, isMuted, at, mediaMs });
   }
 

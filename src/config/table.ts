@@ -113,6 +113,20 @@ const choice = <const Facts extends ChoiceFacts>(facts: Facts) => ({
   schema: z.enum(facts.values as Facts['values']).default(facts.default as never),
 });
 
+interface SwitchFacts {
+  readonly default: boolean;
+  readonly effect: Effect;
+  readonly doc: string;
+}
+
+const onOff = (facts: SwitchFacts) => ({
+  effect: facts.effect,
+  doc: facts.doc,
+  unit: '',
+  bounds: 'true or false',
+  schema: z.boolean({ error: 'must be true or false' }).default(facts.default),
+});
+
 /** Every setting of a camera. A setting without a default must be given. */
 export const settings = {
   deviceId: {
@@ -159,6 +173,24 @@ export const settings = {
     default: MINUTE_MS,
     effect: 'restart',
     doc: 'Length of a segment, the unit of sealing and upload; cut at the next IDR after it.',
+  }),
+  audio: onOff({
+    default: true,
+    effect: 'restart',
+    doc: 'Whether sound is recorded, on a board with a microphone.',
+  }),
+  preEventAudio: onOff({
+    default: false,
+    effect: 'restart',
+    doc: 'Whether sound from before the press is kept and recorded; without it nothing heard before the press ever is.',
+  }),
+  audioBitrateKbps: number({
+    min: 24,
+    max: 192,
+    unit: 'kbit/s',
+    default: 64,
+    effect: 'restart',
+    doc: 'Bit rate of the sound, AAC-LC of 48 kHz and one channel.',
   }),
   stopHoldMs: number({
     min: 1_000,

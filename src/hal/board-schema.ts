@@ -162,6 +162,16 @@ const power = z.discriminatedUnion('compatible', [
   z.strictObject({ compatible: z.literal('maxim,max17048'), bus, address }),
 ]);
 
+/** What hears: audio from it runs by the clock of the pipeline and is encoded to AAC. */
+const microphone = z.strictObject({
+  status: z.enum(['okay', 'disabled']).meta({ description: 'Whether the board has it.' }),
+  compatible: adapter(['gstreamer']),
+  source: source.meta({
+    description:
+      'GStreamer launch fragment of a live source that ends in raw audio; none of its elements may be one of camera.source.',
+  }),
+});
+
 /** The keys that say which line is what; they are checked against each other even where the rest is at fault. */
 const wiring = {
   gpio: z.strictObject({
@@ -220,6 +230,9 @@ export const boardSchema = z.strictObject({
   imu: complete(imuKeys),
   gnss: complete(gnssKeys),
   camera,
+  microphone: microphone
+    .optional()
+    .meta({ description: 'The microphone, where there is one; pictures are recorded without it.' }),
   memory: z.strictObject({
     preEventBytesMax: wholeNumber(1 << 20, 1 << 29, 'bytes').meta({
       description:
@@ -236,6 +249,9 @@ export type Wiring = z.infer<typeof wiringSchema>;
 
 /** What capture is told about the camera of a board. */
 export type CameraSpec = BoardFile['camera'];
+
+/** What capture is told about the microphone of a board. */
+export type MicrophoneSpec = NonNullable<BoardFile['microphone']>;
 
 /** JSON Schema (draft 2020-12) of a board file as it is written; `board/board.schema.json` holds it. */
 export function boardJsonSchema(): Record<string, unknown> {

@@ -9,7 +9,7 @@ import {
   openVideo,
 } from './board-adapters.js';
 import type { AdapterDeps, ClosableDock } from './board-adapters.js';
-import type { BoardFile, CameraSpec } from './board-schema.js';
+import type { BoardFile, CameraSpec, MicrophoneSpec } from './board-schema.js';
 import { resolveSource } from './camera-source.js';
 import { Button } from './drivers/button.js';
 import type { ButtonSpec } from './drivers/button.js';
@@ -61,6 +61,8 @@ export interface Board {
   readonly video: VideoSource;
   /** What to launch: the camera of the board file, its source ready for GStreamer. */
   readonly camera: CameraSpec;
+  /** Undefined on a board without one, or with one that is disabled. */
+  readonly microphone: MicrophoneSpec | undefined;
   /** Hands and eyes of a board with simulated parts; undefined where everything is real. */
   readonly sim: SimBoard | undefined;
   /** The same hands, moved by the words of `lapel sim`. */
@@ -85,6 +87,7 @@ type Ports = Pick<Board, 'gpio' | 'power' | 'video'> & {
  */
 export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board> {
   const source = await resolveSource(file.camera.source, deps.footageDirectory, deps.files);
+  const microphone = await resolveMicrophone(file, deps);
   const health = new PartsHealth();
   const gpio = await openGpio(file, deps);
   const buses = await I2cBuses.of(file);
@@ -109,6 +112,7 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
     power: ports.power,
     clock: simulation?.clock ?? deps.clock,
     camera: { ...file.camera, source },
+    microphone,
     video: simulation?.camera ?? ports.video,
     sim: simulation?.board,
     control: simulation?.control,
@@ -126,6 +130,14 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
       }
     },
   };
+}
+
+async function resolveMicrophone(
+  { microphone }: BoardFile,
+  { footageDirectory, files }: BoardDeps,
+): Promise<MicrophoneSpec | undefined> {
+  if (microphone?.status !== 'okay') return undefined;
+  return { ...microphone, source: await resolveSource(microphone.source, footageDirectory, files) };
 }
 
 /** Motion sensor and satellite receiver read on their own from now on, whether they are there or not. */

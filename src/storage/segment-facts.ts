@@ -34,6 +34,12 @@ export interface SegmentEnding {
   readonly end: 'normal' | 'storage-full' | 'stall';
   readonly isLast: boolean;
   readonly marks: readonly { readonly at: number; readonly mediaMs: number }[];
+  /** Where the sound was replaced by silence, in milliseconds of the recording. */
+  readonly audio?: readonly {
+    readonly kind: 'mute' | 'audio-lost';
+    readonly fromMs: number;
+    readonly toMs: number;
+  }[];
 }
 
 /** A sealed segment, durable with its manifest. */

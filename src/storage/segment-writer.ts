@@ -220,7 +220,8 @@ export class SegmentWriter {
       leaves.push(...this.#sealer.start(), ...this.#push([this.#facts.init]));
     }
     for (const { piece } of batch) {
-      this.#note(piece.offset90k);
+      // Sound alone, the end of that of the segment, is no place to find a picture at.
+      if (piece.frames > 0) this.#note(piece.offset90k);
       leaves.push(...this.#push(piece.parts));
       this.#duration90k = piece.offset90k + piece.duration90k;
       this.#frames += piece.frames;
@@ -350,6 +351,11 @@ export class SegmentWriter {
         type: 'mark',
         mono: Math.round(at),
         media_ms: Math.round(mediaMs),
+      })),
+      ...(ending.audio ?? []).map(({ kind, fromMs, toMs }) => ({
+        type: kind,
+        from_ms: fromMs,
+        to_ms: toMs,
       })),
     ];
     return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));

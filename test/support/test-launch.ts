@@ -1,7 +1,7 @@
 import { launchLine, type CameraParts } from '../../src/capture/pipeline.js';
 
 /** A small live picture that differs from frame to frame, in software. */
-const CAMERA: CameraParts = {
+export const TEST_CAMERA: CameraParts = {
   source: 'videotestsrc is-live=true pattern=ball',
   width: 320,
   height: 240,
@@ -15,4 +15,4 @@ const CAMERA: CameraParts = {
 
 /** The launch line of a camera for tests. */
 export const testLaunch = (fields: Partial<CameraParts> = {}): string =>
-  launchLine({ ...CAMERA, ...fields });
+  launchLine({ ...TEST_CAMERA, ...fields });

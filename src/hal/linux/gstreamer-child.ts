@@ -1,10 +1,11 @@
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import type * as Superficial from 'gstreamer-superficial';
-import { EXIT_CODES, OUTPUT_FD } from './gstreamer-protocol.js';
+import { AUDIO_FD, EXIT_CODES, OUTPUT_FD, isAudioElement } from './gstreamer-protocol.js';
 
 // The process that owns GStreamer: gstreamer-child.js LAUNCH, or --check LAUNCH to build the pipeline only.
-// The packets of `appsink name=video` go unchanged to file descriptor 3; errors go to standard error. A crash, a stall
+// The packets of `appsink name=video` go unchanged to file descriptor 3, those of `appsink name=audio` to 4; errors go to
+// standard error. An error of the audio branch ends that branch only: pictures go on. A crash, a stall
 // or a hang of the binding stays in here, and the parent kills it when it does not end in time.
 
 type Binding = typeof Superficial;
@@ -36,16 +37,22 @@ function fail(code: number, text: string): never {
 }
 
 /** Pulls one packet at a time and stops pulling while the parent does not read: the appsink then holds them. */
-function forward(sink: Superficial.AppSink): void {
-  const pipe = new net.Socket({ fd: OUTPUT_FD, readable: false, writable: true });
+function forward(
+  sink: Superficial.AppSink,
+  fd: number,
+  onPacket: () => void,
+  onEnd: () => void,
+): void {
+  const pipe = new net.Socket({ fd, readable: false, writable: true });
   pipe.on('error', leaveAtOnce);
   const pull = (): void => {
     sink.pull((packet) => {
       if (packet === null) {
-        pipe.end(() => {
-          setTimeout(() => process.exit(EXIT_CODES.good), LAST_WORDS_MS);
-        });
-      } else if (pipe.write(packet)) pull();
+        pipe.end(onEnd);
+        return;
+      }
+      onPacket();
+      if (pipe.write(packet)) pull();
       else pipe.once('drain', pull);
     });
   };
@@ -59,13 +66,16 @@ function leaveAtOnce(): void {
 
 function main(words: readonly string[]): void {
   const isCheck = words[0] === '--check';
-  const pipeline = build(loadBinding(), words.at(-1) ?? '');
+  const launch = words.at(-1) ?? '';
+  const pipeline = build(loadBinding(), launch);
   // Frees a pending pull; without it process.exit waits for the thread that holds it, which may be for ever.
   process.on('exit', () => {
     pipeline.stop();
   });
   const sink = pipeline.findChild('video');
   if (sink === undefined) fail(EXIT_CODES.badLaunch, 'there is no appsink named video');
+  const audioSink = pipeline.findChild('audio');
+  let hasPictures = false;
   if (isCheck) process.exit(EXIT_CODES.good);
   process.on('SIGTERM', () => {
     pipeline.sendEOS();
@@ -79,10 +89,26 @@ function main(words: readonly string[]): void {
   pipeline.pollBus(({ type, message, debug, _src_element_name: element }) => {
     if (type !== 'error' && type !== 'warning') return;
     const text = `${type} of ${element ?? 'the pipeline'}: ${message ?? ''} ${debug ?? ''}`;
-    if (type === 'error') fail(EXIT_CODES.pipeline, text);
+    const isAudio = isAudioElement(launch, element ?? '');
+    if (type === 'error' && !isAudio) fail(EXIT_CODES.pipeline, text);
+    // The source of the branch has ended it; without a picture it may have kept the whole pipeline from starting.
+    if (type === 'error' && !hasPictures) fail(EXIT_CODES.microphone, text);
     process.stderr.write(`${text}\n`);
   });
-  forward(sink);
+  forward(
+    sink,
+    OUTPUT_FD,
+    () => (hasPictures = true),
+    () => setTimeout(() => process.exit(EXIT_CODES.good), LAST_WORDS_MS),
+  );
+  if (audioSink !== undefined) {
+    forward(
+      audioSink,
+      AUDIO_FD,
+      () => undefined,
+      () => undefined,
+    );
+  }
 }
 
 main(process.argv.slice(2));

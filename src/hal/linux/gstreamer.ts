@@ -4,10 +4,10 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { CameraError } from '../../errors.js';
 import type { RunEnd, RunEvents, VideoRun, VideoSource } from '../ports/video.js';
-import { EXIT_CODES, OUTPUT_FD, errorCodeOf } from './gstreamer-protocol.js';
+import { AUDIO_FD, EXIT_CODES, OUTPUT_FD, audioBranch, errorCodeOf } from './gstreamer-protocol.js';
 
 const CHILD = path.join(import.meta.dirname, 'gstreamer-child.js');
-/** A pull and the bus hold a thread of the libuv pool for good; the default of 4 would leave too few for the rest. */
+/** Each pull and the bus hold a thread of the libuv pool for good; the default of 4 would leave too few for the rest. */
 const CHILD_THREADS = '16';
 /** Building a pipeline takes a third of a second, on a cold Pi with its plugin registry to make several. */
 const CHECK_TIMEOUT_MS = 30_000;
@@ -36,7 +36,9 @@ export class GStreamerSource implements VideoSource {
   }
 
   startRun(launch: string, events: RunEvents): VideoRun {
-    const child = spawnChild([launch], ['pipe', 'ignore', 'pipe', 'pipe']);
+    const hasAudio = audioBranch(launch) !== undefined;
+    const outputs = hasAudio ? (['pipe', 'pipe'] as const) : (['pipe'] as const);
+    const child = spawnChild([launch], ['pipe', 'ignore', 'pipe', ...outputs]);
     const noise = listen(child);
     let isStopping = false;
     let spawnError: Error | undefined;
@@ -47,6 +49,12 @@ export class GStreamerSource implements VideoSource {
     output.on('data', (chunk: Buffer) => {
       events.bytes(chunk);
     });
+    const audio = child.stdio[AUDIO_FD];
+    if (audio instanceof Readable) {
+      audio.on('data', (chunk: Buffer) => events.audioBytes?.(chunk));
+      audio.on('end', () => events.audioEnded?.(noise()));
+      audio.on('error', () => undefined);
+    }
     // A broken pipe is the end of the child, which `close` tells.
     output.on('error', () => undefined);
     child.stdin?.on('error', () => undefined);

@@ -13,6 +13,10 @@ export interface RunEvents {
    * The buffer belongs to the callee.
    */
   bytes(chunk: Buffer): void;
+  /** The same for AAC frames, when the launch line has a branch that ends in `appsink name=audio`. */
+  audioBytes?(chunk: Buffer): void;
+  /** That branch has ended, at the latest with the run; `detail` says why as far as it is known. Pictures go on. */
+  audioEnded?(detail: string): void;
   /** Exactly once; no bytes follow. */
   ended(end: RunEnd): void;
 }
@@ -38,6 +42,10 @@ export interface VideoSource {
    * missing, `hal/no-binding`, or `hal/pipeline`.
    */
   check(launch: string): Promise<void>;
-  /** Starts a run from a GStreamer launch line whose last element is `appsink name=video`. One run at a time. */
+  /**
+   * Starts a run from a GStreamer launch line whose last element is `appsink name=video`; before it may stand a second
+   * branch that ends in `appsink name=audio`. An error in that branch ends only the branch, once there are pictures.
+   * One run at a time.
+   */
   startRun(launch: string, events: RunEvents): VideoRun;
 }

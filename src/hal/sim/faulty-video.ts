@@ -25,6 +25,10 @@ export class FaultyVideo implements VideoSource {
       bytes: (chunk) => {
         if (!life.isStalled) events.bytes(chunk);
       },
+      audioBytes: (chunk) => {
+        if (!life.isStalled) events.audioBytes?.(chunk);
+      },
+      audioEnded: (detail) => events.audioEnded?.(detail),
       ended: (end) => {
         if (this.#present === life) this.#present = undefined;
         events.ended(end);

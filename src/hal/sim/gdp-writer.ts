@@ -43,6 +43,16 @@ export const capsPacket = (avcC: Buffer, width: number, height: number): Buffer 
     ),
   );
 
+/** The caps packet of AAC-LC frames, 48 kHz, one channel. */
+export const audioCapsPacket = (config: Buffer): Buffer =>
+  packet(
+    TYPE_CAPS,
+    textPayload(
+      'audio/mpeg, channels=(int)1, rate=(int)48000, mpegversion=(int)4, base-profile=(string)lc, ' +
+        `stream-format=(string)raw, codec_data=(buffer)${config.toString('hex')}, framed=(boolean)true`,
+    ),
+  );
+
 /** The event that says which time stamp is running time 0. */
 export const segmentPacket = (startNs: bigint): Buffer =>
   packet(

@@ -1,7 +1,13 @@
 import { CameraError } from '../../errors.js';
 import type { Cancel, Clock } from '../../clock.js';
 import type { RunEnd, RunEvents, VideoRun, VideoSource } from '../ports/video.js';
-import { capsPacket, segmentPacket, SEGMENT_START_NS, unitPacket } from './gdp-writer.js';
+import {
+  audioCapsPacket,
+  capsPacket,
+  segmentPacket,
+  SEGMENT_START_NS,
+  unitPacket,
+} from './gdp-writer.js';
 
 export interface SimVideoOptions {
   readonly framesPerSecond: number;
@@ -30,6 +36,14 @@ const SLICE_NAL = 0x41;
 /** A record of x264enc, constrained baseline, with its SPS and PPS. */
 const AVCC_HEX =
   '0142c015ffe1001b6742c015da0507ec05a830303528000003000800000301e478b17501000468ce3c80';
+const AUDIO_CONFIG = Buffer.from('118856e500', 'hex');
+const AUDIO_SINK = /\bappsink\b[^!]*\bname=audio\b/;
+/** An AAC frame of 1024 samples at 48 kHz. */
+const AUDIO_FRAME_NS = 21_333_333n;
+/** The first frame comes out when the encoder has looked at two. */
+const AUDIO_DELAY_NS = 2n * AUDIO_FRAME_NS;
+/** Begins each synthetic AAC frame, so that it can be told from a silent one. */
+const AUDIO_MARK = 0xaac0_0000;
 const SINK = /\bappsink\b[^!]*\bname=video\b[^!]*$/;
 
 /**
@@ -45,6 +59,8 @@ export class SimVideo implements VideoSource {
   #frames = 0;
   #run: SimRun | undefined;
   #isStarting = true;
+  #isHearing = true;
+  #audioFrames = 0;
 
   constructor(clock: Clock, options: Partial<SimVideoOptions> = {}) {
     this.#clock = clock;
@@ -77,7 +93,7 @@ export class SimVideo implements VideoSource {
     this.#run = run;
     if (!this.#isStarting) run.end({ reason: 'failed', detail: 'hal/pipeline: no camera' });
     else if (!SINK.test(launch)) run.end({ reason: 'failed', detail: 'hal/pipeline: no sink' });
-    else run.begin(this.#head());
+    else run.begin(this.#head(), AUDIO_SINK.test(launch));
     return run;
   }
 
@@ -104,6 +120,29 @@ export class SimVideo implements VideoSource {
   /** While false, every run fails before its first access unit. */
   setStarting(isStarting: boolean): void {
     this.#isStarting = isStarting;
+  }
+
+  /** When false, the microphone of the running encoder goes silent for good, and that of each next one while it is. */
+  setHearing(isHearing: boolean): void {
+    this.#isHearing = isHearing;
+  }
+
+  get isHearing(): boolean {
+    return this.#isHearing;
+  }
+
+  /** What the microphone says before its first frame. */
+  audioHead(): Buffer {
+    return Buffer.concat([audioCapsPacket(AUDIO_CONFIG), segmentPacket(SEGMENT_START_NS)]);
+  }
+
+  /** The next AAC frame: a mark and its own number, which never repeats. Nothing decodes it. */
+  nextAudioFrame(): Buffer {
+    this.#audioFrames += 1;
+    const frame = Buffer.alloc(8);
+    frame.writeUInt32BE(AUDIO_MARK, 0);
+    frame.writeUInt32BE(this.#audioFrames, 4);
+    return frame;
   }
 
   #head(): Buffer {
@@ -146,6 +185,8 @@ class SimRun implements VideoRun {
   #cancel: Cancel = () => undefined;
   #startedMs = 0;
   #sent = 0;
+  #audioSent = 0n;
+  #hasAudio = false;
   #inGop = 0;
   isOver = false;
 
@@ -156,14 +197,30 @@ class SimRun implements VideoRun {
     this.#camera = camera;
   }
 
-  begin(head: Buffer): void {
+  begin(head: Buffer, hasAudio: boolean): void {
     this.#startedMs = this.#clock.monotonicMs();
     this.#cancel = this.#clock.after(0, () => {
       this.#events.bytes(head);
+      this.#hasAudio = hasAudio && this.#camera.isHearing;
+      if (this.#hasAudio) this.#events.audioBytes?.(this.#camera.audioHead());
       this.#cancel = this.#clock.every(1000 / this.#framesPerSecond, () => {
         this.#sendDue();
+        this.#hasAudio &&= this.#camera.isHearing;
+        if (this.#hasAudio) this.#sendAudioDue();
       });
     });
+  }
+
+  /** A frame is due when the two that it is made of are over. */
+  #sendAudioDue(): void {
+    const elapsedNs = BigInt(Math.round((this.#clock.monotonicMs() - this.#startedMs) * 1e6));
+    while (this.#audioSent * AUDIO_FRAME_NS + AUDIO_DELAY_NS <= elapsedNs) {
+      // The encoder says a frame later than the sound is; see `AudioReader`.
+      const ptsNs = SEGMENT_START_NS + (this.#audioSent + 1n) * AUDIO_FRAME_NS;
+      this.#audioSent += 1n;
+      const frame = this.#camera.nextAudioFrame();
+      this.#events.audioBytes?.(unitPacket(frame, ptsNs, AUDIO_FRAME_NS, false));
+    }
   }
 
   /** A late timer sends every frame that is due, as a pipe does after a pause. */

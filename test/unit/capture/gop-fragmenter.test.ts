@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { AccessUnit } from '../../../src/capture/gdp-reader.js';
 import { GopFragmenter } from '../../../src/capture/gop-fragmenter.js';
-import { muxGop, type MuxedGop } from '../../../src/capture/mp4.js';
+import { muxGop, muxInit, type MuxedGop } from '../../../src/capture/mp4.js';
 import { readMoof } from '../../../src/capture/mp4-boxes.js';
 import type { Fragment } from '../../../src/capture/ports.js';
 import type { CameraError } from '../../../src/errors.js';
@@ -23,14 +23,18 @@ function begin(mux: typeof muxGop = muxGop): Seen {
   const gops: number[] = [];
   const faults: CameraError[] = [];
   const endless: string[] = [];
-  const fragmenter = new GopFragmenter(mux, {
-    fragment: (fragment, gop) => {
-      fragments.push(fragment);
-      gops.push(gop);
+  const fragmenter = new GopFragmenter(
+    mux,
+    {
+      fragment: (fragment, gop) => {
+        fragments.push(fragment);
+        gops.push(gop);
+      },
+      fault: (error) => faults.push(error),
+      endlessGop: (cause) => endless.push(cause),
     },
-    fault: (error) => faults.push(error),
-    endlessGop: (cause) => endless.push(cause),
-  });
+    muxInit,
+  );
   fragmenter.startRun(1);
   fragmenter.setFormat(FORMAT);
   return { fragmenter, fragments, gops, faults, endless };

@@ -1,5 +1,9 @@
 import test from 'ava';
-import { launchLine, type CameraParts } from '../../../src/capture/pipeline.js';
+import {
+  launchLine,
+  launchLineWithAudio,
+  type CameraParts,
+} from '../../../src/capture/pipeline.js';
 
 const CAMERA: CameraParts = {
   source: 'videotestsrc is-live=true',
@@ -71,4 +75,19 @@ test('a source that ends in caps or in nothing is refused', (t) => {
   for (const source of ['libcamerasrc ! video/x-raw,width=640', 'videotestsrc !', '  ']) {
     t.throws(() => launchLine({ ...CAMERA, source }), { code: 'board/invalid' }, source);
   }
+});
+
+test('the branch of the microphone stands before that of the camera and ends in a sink of its own', (t) => {
+  const microphone = { source: ' alsasrc device=hw:1 ', bitrateKbps: 48 };
+  t.is(
+    launchLineWithAudio(CAMERA, microphone),
+    'alsasrc device=hw:1 ! queue max-size-time=1000000000 max-size-buffers=0 max-size-bytes=0 leaky=downstream' +
+      ' ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=1 ! avenc_aac bitrate=48000 ! aacparse' +
+      ' ! audio/mpeg,stream-format=raw ! gdppay' +
+      ' ! appsink name=audio sync=false async=false max-buffers=470 drop=true enable-last-sample=false' +
+      ` ${launchLine(CAMERA)}`,
+  );
+  t.throws(() => launchLineWithAudio(CAMERA, { ...microphone, source: 'alsasrc ! audio/x-raw' }), {
+    code: 'board/invalid',
+  });
 });
