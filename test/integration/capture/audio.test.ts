@@ -159,8 +159,9 @@ test.serial('a flash and a click each second stay together over three rotations'
   t.true(span.first >= press, 'no packet from before the press');
   t.true(span.first < press + 0.25, 'and sound soon after it');
   t.is(peakBetween(samples, 0, press), 0, 'nor anything to hear');
-  const clicks = clicksIn(samples);
-  t.true(clicks.length >= CLAP_MS / 1000 - 1);
+  // The sound may end some milliseconds after the last picture, with a click whose flash is not there.
+  const clicks = clicksIn(samples).filter((click) => click < (flashes.at(-1) ?? 0) + 0.5);
+  t.true(clicks.length >= CLAP_MS / 1000 - 2);
   const skews = clicks.map((click) => {
     const nearest = Math.min(...flashes.map((flash) => Math.abs(flash - click)));
     return nearest * 1000;
