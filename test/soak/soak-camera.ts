@@ -1,7 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import type { CameraListener } from '../../src/camera.js';
 import { parseConfig } from '../../src/config/config.js';
 import { initCamera } from '../../src/cli/keys.js';
@@ -13,8 +12,6 @@ import type { SoakLine } from './soak-samples.js';
 
 // The camera of a soak, as `lapel run` builds it, in a process of its own: soak-camera.js DIRECTORY MINUTES. It records all the
 // time, marks, and now and then stops and starts. Prints one SoakLine a line.
-
-setFlagsFromString('--no-concurrent-array-buffer-sweeping'); // as main.ts does
 
 const PRE_EVENT_MS = 10_000;
 const SAMPLE_MS = 1000;

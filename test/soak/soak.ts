@@ -41,7 +41,8 @@ function row(name: string, value: string, aim: string, isGood: boolean): void {
 
 async function record(data: string): Promise<{ samples: SoakSample[]; end: SoakEnd }> {
   const script = path.join(import.meta.dirname, 'soak-camera.js');
-  const child = spawn(process.execPath, [script, data, `${minutes}`], {
+  const tuned = path.join(import.meta.dirname, '../support/tuned.js');
+  const child = spawn(process.execPath, ['--import', tuned, script, data, `${minutes}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const samples: SoakSample[] = [];
