@@ -21,6 +21,12 @@ import { Recovery } from './recovery.js';
 import type { RecoverySummary } from './recovery.js';
 import type { SealedSegment } from './segment-facts.js';
 
+/**
+ * What is told after the fact, as the outcome of a press and a mode, leaves the processor and the card to the first fragment
+ * that a press writes, which takes 20 ms; a power cut in that time loses such a note and never the press.
+ */
+const LOG_PATIENCE_MS = 100;
+
 export interface CardOptions {
   /** Directory of the evidence card. */
   readonly card: string;
@@ -80,7 +86,7 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
     const { device, recipients, configDigest, firmwareDigest } = options;
     const identity = { device, boot, signer, recipients, configDigest, firmwareDigest };
     const ctx: BootContext = { ...services, identity, layout };
-    const entries = new DeviceLog(db, identity, services.clock);
+    const entries = new DeviceLog(db, identity, services.clock, LOG_PATIENCE_MS);
     await beginBoot(ctx, options.deviceKey, entries);
     for (const fault of faults) {
       const detail = entryWords(fault);

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Cancel, Clock } from '../clock.js';
 import { formatEnvelope, parseEnvelope } from '../evidence/dsse.js';
 import type { Envelope } from '../evidence/dsse.js';
 import { entryLeaf, sealEntry } from '../evidence/log-entry.js';
@@ -37,28 +37,54 @@ const LEAVES_PER_READ = 1000;
 /** Entries that may wait for their signature; a thousand are minutes of storm, and more would hide a fault. */
 const WAITING_MAX = 1000;
 
+/** Entries of one transaction: each costs a signature of some milliseconds before any of them is durable. */
+const BATCH_MAX = 8;
+
+/** An entry on its way into the log. */
+interface Waiting {
+  readonly fact: LogFact;
+  readonly mono: number;
+  /** False for one that may wait for company. */
+  readonly isUrgent: boolean;
+  readonly together: (() => void) | undefined;
+  readonly done: (index: number) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+interface Sealed {
+  readonly waiting: Waiting;
+  readonly envelope: Envelope;
+}
+
 /**
  * The append-only log of the device's whole life: signed entries in one RFC 6962 tree, in SQLite.
  *
  * INVARIANTS
- * 1. Entries get their place in the order of the calls, and none is ever changed or removed.
- * 2. An entry is durable when `append` resolves.
+ * 1. Entries get their place in the order of the calls, and none is ever changed or removed. One that is urgent waits for
+ *    those before it and for none after it.
+ * 2. An entry is durable when `append` or `appendSoon` resolves, and says the time of the call.
  */
 export class DeviceLog {
   readonly #db: Database;
   readonly #identity: Pick<BootIdentity, 'device' | 'boot' | 'signer'>;
   readonly #clock: Clock;
+  readonly #patienceMs: number;
   #waiting = 0;
-  #last: Promise<unknown> = Promise.resolve();
+  #queue: Waiting[] = [];
+  #draining: Promise<void> | undefined;
+  #cancelPatience: Cancel | undefined;
 
+  /** `patienceMs`: how long an entry that is not urgent may wait, so that it shares a sync with others. */
   constructor(
     db: Database,
     identity: Pick<BootIdentity, 'device' | 'boot' | 'signer'>,
     clock: Clock,
+    patienceMs = 0,
   ) {
     this.#db = db;
     this.#identity = identity;
     this.#clock = clock;
+    this.#patienceMs = patienceMs;
   }
 
   /**
@@ -67,43 +93,102 @@ export class DeviceLog {
    * throws, and with `capture/queue-full` when too many entries wait; nothing is stored then.
    */
   append(fact: LogFact, together?: () => void): Promise<number> {
-    if (this.#waiting >= WAITING_MAX) {
-      const message = `${WAITING_MAX} log entries wait for the card`;
-      return Promise.reject(new CameraError('capture/queue-full', message));
-    }
-    const { device, boot, signer } = this.#identity;
-    const mono = Math.round(this.#clock.monotonicMs());
-    this.#waiting += 1;
-    const result = this.#last.then(async () => {
-      try {
-        const entry = { v: 1, device, boot, mono, ...fact } as LogEntry;
-        const envelope = sealEntry(entry, signer);
-        const index = this.#store(fact.type, envelope, together);
-        // A signature costs milliseconds: between two of a burst, everybody else gets a turn.
-        if (this.#waiting > 1) await this.#clock.nextTurn();
-        return index;
-      } finally {
-        this.#waiting -= 1;
-      }
-    });
-    this.#last = result.catch(() => undefined);
-    return result;
+    return this.#add(fact, true, together);
+  }
+
+  /** The same for a fact that nobody waits for: within `patienceMs`, or with the next that is urgent. */
+  appendSoon(fact: LogFact): Promise<number> {
+    return this.#add(fact, this.#patienceMs === 0, undefined);
   }
 
   /** Resolves when everything appended so far is durable or has been refused. */
   async settled(): Promise<void> {
-    await this.#last;
+    this.#wake();
+    await this.#draining;
   }
 
-  #store(type: string, envelope: Envelope, together: (() => void) | undefined): number {
-    return this.#db.transaction(() => {
-      const { lastId } = this.#db.run(
-        'INSERT INTO entries (type, envelope, leaf) VALUES (?, ?, ?)',
-        ...[type, formatEnvelope(envelope), entryLeaf(envelope)],
-      );
-      together?.();
-      return lastId - 1;
+  #add(fact: LogFact, isUrgent: boolean, together: (() => void) | undefined): Promise<number> {
+    if (this.#waiting >= WAITING_MAX) {
+      const message = `${WAITING_MAX} log entries wait for the card`;
+      return Promise.reject(new CameraError('capture/queue-full', message));
+    }
+    const mono = Math.round(this.#clock.monotonicMs());
+    this.#waiting += 1;
+    return new Promise<number>((done, failed) => {
+      this.#queue.push({ fact, mono, isUrgent, together, done, failed });
+      if (isUrgent || this.#queue.length >= BATCH_MAX) this.#wake();
+      else {
+        this.#cancelPatience ??= this.#clock.after(this.#patienceMs, () => {
+          this.#wake();
+        });
+      }
+    }).finally(() => {
+      this.#waiting -= 1;
     });
+  }
+
+  #wake(): void {
+    this.#cancelPatience?.();
+    this.#cancelPatience = undefined;
+    if (this.#queue.length > 0) this.#draining ??= this.#drain();
+  }
+
+  /** Never rejects; everything that waited has its answer at the end. */
+  async #drain(): Promise<void> {
+    // In a turn of its own for whoever appends, as if the card were asked at once.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      this.#store(await this.#seal(this.#nextBatch()));
+      if (this.#queue.length > 0) await this.#clock.nextTurn();
+    }
+    this.#draining = undefined;
+  }
+
+  /** Up to the first that is urgent; one with a table of its own goes alone, for it may be undone. */
+  #nextBatch(): readonly Waiting[] {
+    const last = this.#queue.findIndex(
+      ({ isUrgent, together }, index) =>
+        isUrgent || together !== undefined || index === BATCH_MAX - 1,
+    );
+    const hasTable = last > 0 && this.#queue[last]?.together !== undefined;
+    const count = last < 0 ? this.#queue.length : hasTable ? last : last + 1;
+    return this.#queue.splice(0, count);
+  }
+
+  /** A signature costs milliseconds: between two, everybody else gets a turn. */
+  async #seal(batch: readonly Waiting[]): Promise<readonly Sealed[]> {
+    const { device, boot, signer } = this.#identity;
+    const sealed: Sealed[] = [];
+    for (const [index, waiting] of batch.entries()) {
+      if (index > 0) await this.#clock.nextTurn();
+      try {
+        const { fact, mono } = waiting;
+        const entry = { v: 1, device, boot, mono, ...fact } as LogEntry;
+        sealed.push({ waiting, envelope: sealEntry(entry, signer) });
+      } catch (error) {
+        waiting.failed(error);
+      }
+    }
+    return sealed;
+  }
+
+  #store(batch: readonly Sealed[]): void {
+    if (batch.length === 0) return;
+    try {
+      const indexes = this.#db.transaction(() =>
+        batch.map(({ waiting, envelope }) => {
+          const { lastId } = this.#db.run(
+            'INSERT INTO entries (type, envelope, leaf) VALUES (?, ?, ?)',
+            ...[waiting.fact.type, formatEnvelope(envelope), entryLeaf(envelope)],
+          );
+          waiting.together?.();
+          return lastId - 1;
+        }),
+      );
+      for (const [at, { waiting }] of batch.entries()) waiting.done(indexes[at] ?? 0);
+    } catch (error) {
+      for (const { waiting } of batch) waiting.failed(error);
+    }
   }
 }
 

@@ -67,11 +67,11 @@ export class Journal {
     const edge = this.#open.get(number);
     if (edge === undefined) return;
     this.#open.delete(number);
-    await this.#log.append(pressFact(number, edge, outcome, Math.round(latencyMs)));
+    await this.#log.appendSoon(pressFact(number, edge, outcome, Math.round(latencyMs)));
   }
 
   async record(fact: ReportedFact): Promise<void> {
-    await this.#log.append(factOf(fact));
+    await this.#log.appendSoon(factOf(fact));
   }
 }
 

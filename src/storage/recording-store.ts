@@ -1,5 +1,7 @@
 import { NO_DIGEST } from '../evidence/fields.js';
+import { SegmentSealer } from '../evidence/segment-sealer.js';
 import { readManifest } from '../evidence/manifest.js';
+import type { Cancel } from '../clock.js';
 import { CameraError, isCameraError, messageOf } from '../errors.js';
 import { formatSegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
@@ -17,6 +19,9 @@ export interface StoredSegment {
   /** Writes nothing more; recovery seals the segment at the next start. */
   abandon(): Promise<void>;
 }
+
+/** When the backlog of a press is written; the shortest segment is ten times as long. */
+const SPARE_AFTER_MS = 500;
 
 /**
  * Where recordings go: numbers them, opens their segments, and chains their manifests. Satisfies capture's
@@ -39,6 +44,9 @@ export class RecordingStore {
   readonly #chains = new Map<number, Promise<string>>();
   readonly #open = new Set<SegmentWriter>();
   readonly #sealing = new Set<Promise<unknown>>();
+  /** Made while nobody waits: its keys take milliseconds of the time from a press to the first durable byte. */
+  #spare: SegmentSealer | undefined;
+  #cancelSpare: Cancel = () => undefined;
 
   constructor(
     ctx: BootContext,
@@ -51,6 +59,7 @@ export class RecordingStore {
     this.#log = log;
     this.#reserveBytes = options.reserveBytes;
     this.#onSealed = options.onSealed;
+    this.#spare = this.#makeSealer();
   }
 
   /** The number of a new recording of this boot. Rejects with `storage/disk-full` when the reserve is reached. */
@@ -64,7 +73,12 @@ export class RecordingStore {
    * Rejects with the errors of the file system, `storage/disk-full` among them.
    */
   async openSegment(facts: SegmentFacts): Promise<StoredSegment> {
-    const writer = await SegmentWriter.open(this.#ctx, facts);
+    const sealer = this.#spare ?? this.#makeSealer();
+    this.#spare = undefined;
+    const writer = await SegmentWriter.open(this.#ctx, facts, sealer);
+    this.#cancelSpare = this.#ctx.clock.after(SPARE_AFTER_MS, () => {
+      this.#spare ??= this.#makeSealer();
+    });
     this.#open.add(writer);
     return {
       append: (piece) => writer.append(piece),
@@ -87,8 +101,17 @@ export class RecordingStore {
 
   /** Waits for the seals under way, then gives up every segment that is still open: recovery seals it. Never rejects. */
   async close(): Promise<void> {
+    this.#cancelSpare();
+    // Its file key never sealed anything and is overwritten.
+    this.#spare?.start();
+    this.#spare?.end();
+    this.#spare = undefined;
     await Promise.allSettled(this.#sealing);
     await Promise.allSettled([...this.#open].map((writer) => writer.abandon()));
+  }
+
+  #makeSealer(): SegmentSealer {
+    return new SegmentSealer({ recipients: this.#ctx.identity.recipients });
   }
 
   async #requireSpace(): Promise<void> {

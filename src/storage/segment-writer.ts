@@ -90,10 +90,16 @@ export class SegmentWriter {
     this.#wall = ctx.clock.wallTime();
   }
 
-  /** Makes the files and their names durable. Rejects with the errors of the file system. */
-  static async open(ctx: BootContext, facts: SegmentFacts): Promise<SegmentWriter> {
+  /**
+   * Makes the files and their names durable. `sealer` is a fresh one, for this segment only. Rejects with the errors of the
+   * file system.
+   */
+  static async open(
+    ctx: BootContext,
+    facts: SegmentFacts,
+    sealer = new SegmentSealer({ recipients: ctx.identity.recipients }),
+  ): Promise<SegmentWriter> {
     const ref = { boot: ctx.identity.boot, rec: facts.rec, seq: facts.seq };
-    const sealer = new SegmentSealer({ recipients: ctx.identity.recipients });
     await ctx.fs.makeDirectory(ctx.layout.recording(ref.boot, ref.rec));
     const files = await ctx.fs.createTogether([
       ctx.layout.segment(ref, '.age'),
@@ -158,8 +164,8 @@ export class SegmentWriter {
     let batch: readonly Waiting[] = [];
     let storing = Promise.resolve();
     try {
-      // One turn lets the fragments of the same burst arrive; they then share the syncs below.
-      await this.#ctx.clock.nextTurn();
+      // One turn lets the fragments of the same burst arrive; they then share the syncs below. The first goes alone.
+      if (this.#fragments > 0) await this.#ctx.clock.nextTurn();
       while (this.#waiting.length > 0) {
         while (this.#waiting.length > 0) {
           const isFirst = this.#fragments === 0;

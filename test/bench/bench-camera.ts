@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import type { RecorderListener } from '../../src/capture/recorder-api.js';
 import { parseConfig } from '../../src/config/config.js';
 import { initCamera } from '../../src/cli/keys.js';
@@ -15,8 +14,6 @@ import { childrenOf, cpuSecondsOf, rssBytesOf } from '../support/process-figures
 import type { CameraFigures } from './bench-figures.js';
 
 // The camera as `lapel run` builds it, in a process of its own. Prints one CameraFigures object.
-
-setFlagsFromString('--no-concurrent-array-buffer-sweeping'); // as main.ts does
 
 const PRE_EVENT_MS = 30_000;
 const WINDOW_MS = 10_000;

@@ -3,7 +3,7 @@ import { openEntry, entryLeaf } from '../../../src/evidence/log-entry.js';
 import { rootOfLeaves } from '../../../src/evidence/merkle-tree.js';
 import { CameraError } from '../../../src/errors.js';
 import type { Database } from '../../../src/storage/database.js';
-import { logHead, readEntries } from '../../../src/storage/device-log.js';
+import { DeviceLog, logHead, readEntries } from '../../../src/storage/device-log.js';
 import type { LogFact } from '../../../src/storage/device-log.js';
 import { DEVICE, newDevice, startBoot } from '../../support/boot-fixture.js';
 import { rejectsWith } from '../../support/reject-code.js';
@@ -127,4 +127,42 @@ test('a row without its leaf is storage/corrupt', async (t) => {
   db.run('ALTER TABLE copy RENAME TO entries');
   db.run('UPDATE entries SET leaf = NULL');
   t.is(t.throws(() => logHead(db), { instanceOf: CameraError }).code, 'storage/corrupt');
+});
+
+test('a fact that nobody waits for is durable within its patience, and together with the next that is urgent', async (t) => {
+  const { ctx, clock, db } = await startBoot({ device: newDevice() });
+  const log = new DeviceLog(db, ctx.identity, clock, 100);
+  const key = ctx.identity.signer.publicKey;
+  const soon = [log.appendSoon(fault('a')), log.appendSoon(fault('b'))];
+  await clock.advance(99);
+  t.deepEqual(detailsIn(db, key), []);
+  await clock.advance(1);
+  t.deepEqual(await Promise.all(soon), [0, 1]);
+  const later = log.appendSoon(fault('c'));
+  await clock.advance(10);
+  const urgent = log.append(fault('d'));
+  const last = log.appendSoon(fault('e'));
+  await clock.advance(10);
+  t.deepEqual(await Promise.all([later, urgent, last]), [2, 3, 4]);
+  t.deepEqual(detailsIn(db, key), ['a', 'b', 'c', 'd', 'e']);
+  const monos = readEntries(db, 0, 10).map(({ envelope }) => openEntry(envelope, key).mono);
+  t.deepEqual(monos, [1000, 1000, 1100, 1110, 1110], 'each says when it was told');
+});
+
+test('settled does not wait for patience, and a batch that the card refuses is refused as a whole', async (t) => {
+  const { ctx, clock, db } = await startBoot({ device: newDevice() });
+  const log = new DeviceLog(db, ctx.identity, clock, 60_000);
+  const kept = log.appendSoon(fault('kept'));
+  const settled = log.settled();
+  await clock.advance(0);
+  await settled;
+  t.is(await kept, 0);
+  db.run('ALTER TABLE entries RENAME TO away');
+  const refused = [log.appendSoon(fault('x')), log.append(fault('y'))].map((it) =>
+    rejectsWith(t, 'storage/io', () => it),
+  );
+  await clock.advance(10);
+  await Promise.all(refused);
+  db.run('ALTER TABLE away RENAME TO entries');
+  t.is(await log.append(fault('next')), 1);
 });
