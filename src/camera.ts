@@ -16,6 +16,8 @@ import { judgeMotion, startFallState } from './hal/drivers/fall-detector.js';
 import type { Imu } from './hal/drivers/imu.js';
 import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
+import { CameraClock } from './camera-clock.js';
+import type { TimeStatus } from './camera-clock.js';
 import { CameraReadiness } from './camera-readiness.js';
 import { openCard } from './storage/card.js';
 import type { Card } from './storage/card.js';
@@ -66,6 +68,8 @@ export interface CameraStatus {
   readonly check: readonly Finding[] | null;
   /** Where the camera is, in degrees (WGS 84); null without a fix younger than two seconds. */
   readonly position: { readonly latitude: number; readonly longitude: number } | null;
+  /** What is believed of the wall time. */
+  readonly time: TimeStatus;
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
   readonly card: CatalogTotals & { readonly freeBytes: number };
   readonly retention: RetentionStatus;
@@ -96,6 +100,7 @@ export class Camera {
   readonly #log: Logger;
   readonly #indicator: CameraIndicator;
   readonly #readiness: CameraReadiness;
+  readonly #time: CameraClock;
   readonly #cancels: Cancel[] = [];
   #findings: readonly Finding[] | undefined;
   #cancelRecheck: Cancel = () => undefined;
@@ -109,9 +114,11 @@ export class Camera {
     uploader: Uploader,
     config: Config,
     indicator: CameraIndicator,
+    time: CameraClock,
     log: Logger,
   ) {
     this.#board = board;
+    this.#time = time;
     this.card = card;
     this.recorder = recorder;
     this.uploader = uploader;
@@ -141,6 +148,7 @@ export class Camera {
     checkMemory(board, config);
     const launch = launchLine(board.camera);
     await board.video.check(launch);
+    const time = new CameraClock({ clock: board.clock, health: board.health, log });
     const card = await openCard(
       { fs, clock: board.clock, log: log.child({ part: 'storage' }) },
       {
@@ -161,7 +169,7 @@ export class Camera {
         listener.onPhase?.(phase);
       },
     });
-    return new Camera(board, card, recorder, uploader, config, indicator, log);
+    return new Camera(board, card, recorder, uploader, config, indicator, time, log);
   }
 
   /** Starts buffering, listens to buttons and dock. Once. */
@@ -174,6 +182,7 @@ export class Camera {
       if (cancel !== undefined) this.#cancels.push(cancel);
     }
     this.recorder.start();
+    this.#time.start(this.card.journal);
     this.#watchParts();
     const warnings = new CameraWarnings(
       this.#board,
@@ -234,6 +243,7 @@ export class Camera {
       fault: recorder.mode === 'fault' ? this.#newestFault : null,
       check: this.#findings?.filter(({ ok }) => !ok) ?? null,
       position: positionOf(this.#board),
+      time: this.#time.status(),
       parts: this.#board.health.faults().map(({ part, fault }) => {
         return { part, ...faultOf(fault.code, fault.message) };
       }),
@@ -287,6 +297,7 @@ export class Camera {
     for (const cancel of this.#cancels) cancel();
     this.#cancelRecheck();
     this.#indicator.close();
+    this.#time.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
     const closed = this.uploader
       .undock()
