@@ -18,6 +18,7 @@ import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
 import { CameraClock } from './camera-clock.js';
 import type { TimeStatus } from './camera-clock.js';
+import { CameraMetadata } from './camera-metadata.js';
 import { CameraReadiness } from './camera-readiness.js';
 import { openCard } from './storage/card.js';
 import type { Card } from './storage/card.js';
@@ -101,6 +102,7 @@ export class Camera {
   readonly #indicator: CameraIndicator;
   readonly #readiness: CameraReadiness;
   readonly #time: CameraClock;
+  readonly #metadata: CameraMetadata;
   readonly #cancels: Cancel[] = [];
   #findings: readonly Finding[] | undefined;
   #cancelRecheck: Cancel = () => undefined;
@@ -114,11 +116,12 @@ export class Camera {
     uploader: Uploader,
     config: Config,
     indicator: CameraIndicator,
-    time: CameraClock,
+    { time, metadata }: { time: CameraClock; metadata: CameraMetadata },
     log: Logger,
   ) {
     this.#board = board;
     this.#time = time;
+    this.#metadata = metadata;
     this.card = card;
     this.recorder = recorder;
     this.uploader = uploader;
@@ -127,6 +130,9 @@ export class Camera {
     this.#indicator = indicator;
     this.#readiness = new CameraReadiness(board, recorder, card, config.reserveBytes);
     recorder.on({
+      recordingStarted: () => {
+        metadata.trigger('start', board.clock.monotonicMs());
+      },
       faulted: ({ code, detail }) => {
         this.#newestFault = faultOf(code, detail);
       },
@@ -149,8 +155,14 @@ export class Camera {
     const launch = launchLine(board.camera);
     await board.video.check(launch);
     const time = new CameraClock({ clock: board.clock, health: board.health, log });
+    const { wearer, mount } = config;
+    const { configDigest } = options;
+    const metadata = new CameraMetadata({
+      ...{ wearer, mount, configDigest },
+      anchors: () => time.anchors,
+    });
     const card = await openCard(
-      { fs, clock: board.clock, log: log.child({ part: 'storage' }) },
+      { fs, clock: board.clock, log: log.child({ part: 'storage' }), metadata },
       {
         ...options,
         device: config.deviceId,
@@ -169,7 +181,7 @@ export class Camera {
         listener.onPhase?.(phase);
       },
     });
-    return new Camera(board, card, recorder, uploader, config, indicator, time, log);
+    return new Camera(board, card, recorder, uploader, config, indicator, { time, metadata }, log);
   }
 
   /** Starts buffering, listens to buttons and dock. Once. */
@@ -183,6 +195,7 @@ export class Camera {
     }
     this.recorder.start();
     this.#time.start(this.card.journal);
+    this.#cancels.push(this.#metadata.watch(this.#board));
     this.#watchParts();
     const warnings = new CameraWarnings(
       this.#board,

@@ -1,4 +1,4 @@
-import { msToTicks, ticksToMs } from '../units.js';
+import { monotonicMs, msToTicks, ticksToMs } from '../units.js';
 import { gapBetween90k, joinsExactly } from './fragments.js';
 import { placeMoof } from './mp4-boxes.js';
 import type { Fragment, PlacedFragment, SegmentOpening } from './ports.js';
@@ -56,7 +56,11 @@ export function placeFragment(
     duration90k,
     frames,
   };
-  const opening = { seq: state.segments, run, format, init, start90k, gapBeforeMs };
+  const frames90k = frames > 0 ? (duration90k * (frames - 1)) / frames : 0;
+  const startedAt = monotonicMs(fragment.arrivedAt - ticksToMs(frames90k));
+  const mediaMs = ticksToMs(state.timeline90k) + gapBeforeMs;
+  const place = { start90k, startedAt, mediaMs, gapBeforeMs };
+  const opening = { seq: state.segments, run, format, init, ...place };
   return {
     state: {
       segments: opens ? state.segments + 1 : state.segments,

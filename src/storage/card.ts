@@ -19,7 +19,7 @@ import { Outgoing } from './outgoing.js';
 import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
 import type { RecoverySummary } from './recovery.js';
-import type { SealedSegment } from './segment-facts.js';
+import type { MetadataSource, SealedSegment } from './segment-facts.js';
 
 export interface CardOptions {
   /** Directory of the evidence card. */
@@ -43,6 +43,7 @@ export interface CardServices {
   readonly fs: FileSystem;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metadata?: MetadataSource;
 }
 
 /** The evidence card of one boot: everything that capture and sync need of it. */
