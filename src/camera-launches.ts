@@ -1,9 +1,14 @@
 import { launchLine, launchLineWithAudio } from './capture/pipeline.js';
-import type { Launches } from './capture/video-feed.js';
 import type { Config } from './config/config.js';
 import { messageOf } from './errors.js';
 import type { Board } from './hal/board.js';
 import type { Logger } from './log.js';
+
+/** Launch lines of a camera: without its microphone and, where there is one, with it. */
+export interface Launches {
+  readonly video: string;
+  readonly withAudio?: string | undefined;
+}
 
 /**
  * The launch lines of the board, built once. Rejects with the fault of the camera's; a microphone whose line cannot be

@@ -1,7 +1,5 @@
-import { queueBytesFor } from './capture/recorder-api.js';
 import type { RecorderListener, RecorderStatus } from './capture/recorder-api.js';
-import { Recorder } from './capture/recorder.js';
-import type { Launches } from './capture/video-feed.js';
+import type { Recorder } from './capture/recorder.js';
 import type { Config } from './config/config.js';
 import { indicatorTable } from './config/indicators.js';
 import { parseRecipient } from './evidence/age-recipients.js';
@@ -16,6 +14,9 @@ import { judgeMotion, startFallState } from './hal/drivers/fall-detector.js';
 import type { Imu } from './hal/drivers/imu.js';
 import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
+import { CameraClock } from './camera-clock.js';
+import type { TimeStatus } from './camera-clock.js';
+import { CameraMetadata } from './camera-metadata.js';
 import { CameraReadiness } from './camera-readiness.js';
 import { openCard } from './storage/card.js';
 import type { Card } from './storage/card.js';
@@ -29,6 +30,7 @@ import { connectMqtt } from './sync/mqtt-client.js';
 import type { Will } from './sync/ports.js';
 import { CameraIndicator } from './camera-indicator.js';
 import { checkedLaunches } from './camera-launches.js';
+import { checkMemory, makeRecorder } from './camera-recorder.js';
 import { CameraWarnings } from './camera-warnings.js';
 
 export interface CameraOptions {
@@ -67,6 +69,8 @@ export interface CameraStatus {
   readonly check: readonly Finding[] | null;
   /** Where the camera is, in degrees (WGS 84); null without a fix younger than two seconds. */
   readonly position: { readonly latitude: number; readonly longitude: number } | null;
+  /** What is believed of the wall time. */
+  readonly time: TimeStatus;
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
   readonly card: CatalogTotals & { readonly freeBytes: number };
   readonly retention: RetentionStatus;
@@ -78,12 +82,6 @@ const FIRST_CHECK_MS = 8000;
 const RECHECK_MS = 15_000;
 /** Longest text of a fault in the log; its remedy is in the table of codes. */
 const FAULT_TEXT_MAX = 200;
-/** An encoder may exceed its bit rate for a while: half as much again. */
-const BITRATE_RESERVE = 1.5;
-
-/** Held for so long, the function button is no slip: the camera sleeps without its pre-event. */
-const SLEEP_HOLD_MS = 8000;
-
 /** A clean end waits this long for the recorder, and again for broker and card. */
 const CLOSE_MS_MAX = 8000;
 
@@ -97,6 +95,8 @@ export class Camera {
   readonly #log: Logger;
   readonly #indicator: CameraIndicator;
   readonly #readiness: CameraReadiness;
+  readonly #time: CameraClock;
+  readonly #metadata: CameraMetadata;
   readonly #cancels: Cancel[] = [];
   #findings: readonly Finding[] | undefined;
   #cancelRecheck: Cancel = () => undefined;
@@ -110,9 +110,12 @@ export class Camera {
     uploader: Uploader,
     config: Config,
     indicator: CameraIndicator,
+    { time, metadata }: { time: CameraClock; metadata: CameraMetadata },
     log: Logger,
   ) {
     this.#board = board;
+    this.#time = time;
+    this.#metadata = metadata;
     this.card = card;
     this.recorder = recorder;
     this.uploader = uploader;
@@ -121,6 +124,9 @@ export class Camera {
     this.#indicator = indicator;
     this.#readiness = new CameraReadiness(board, recorder, card, config.reserveBytes);
     recorder.on({
+      recordingStarted: () => {
+        metadata.trigger('start', board.clock.monotonicMs());
+      },
       faulted: ({ code, detail }) => {
         this.#newestFault = faultOf(code, detail);
       },
@@ -141,8 +147,15 @@ export class Camera {
     const { config } = options;
     checkMemory(board, config);
     const launches = await checkedLaunches(board, config, log);
+    const time = new CameraClock({ clock: board.clock, health: board.health, log });
+    const { wearer, mount } = config;
+    const { configDigest } = options;
+    const metadata = new CameraMetadata({
+      ...{ wearer, mount, configDigest },
+      anchors: () => time.anchors,
+    });
     const card = await openCard(
-      { fs, clock: board.clock, log: log.child({ part: 'storage' }) },
+      { fs, clock: board.clock, log: log.child({ part: 'storage' }), metadata },
       {
         ...options,
         device: config.deviceId,
@@ -161,7 +174,7 @@ export class Camera {
         listener.onPhase?.(phase);
       },
     });
-    return new Camera(board, card, recorder, uploader, config, indicator, log);
+    return new Camera(board, card, recorder, uploader, config, indicator, { time, metadata }, log);
   }
 
   /** Starts buffering, listens to buttons and dock. Once. */
@@ -174,6 +187,8 @@ export class Camera {
       if (cancel !== undefined) this.#cancels.push(cancel);
     }
     this.recorder.start();
+    this.#time.start(this.card.journal);
+    this.#cancels.push(this.#metadata.watch(this.#board));
     this.#watchParts();
     const warnings = new CameraWarnings(
       this.#board,
@@ -236,6 +251,7 @@ export class Camera {
       fault: recorder.mode === 'fault' ? this.#newestFault : null,
       check: this.#findings?.filter(({ ok }) => !ok) ?? null,
       position: positionOf(this.#board),
+      time: this.#time.status(),
       parts: this.#board.health.faults().map(({ part, fault }) => {
         return { part, ...faultOf(fault.code, fault.message) };
       }),
@@ -289,6 +305,7 @@ export class Camera {
     for (const cancel of this.#cancels) cancel();
     this.#cancelRecheck();
     this.#indicator.close();
+    this.#time.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
     const closed = this.uploader
       .undock()
@@ -297,21 +314,6 @@ export class Camera {
     const isInTime = await Promise.race([closed, this.#board.clock.sleep(CLOSE_MS_MAX)]);
     return isClean && isInTime === true;
   }
-}
-
-/**
- * A pre-event that does not fit into the memory set aside for it would silently come out shorter. Throws
- * `board/memory-budget` with both figures.
- */
-function checkMemory({ file, camera }: Board, { preEventMs }: Config): void {
-  const bytes = camera.bitrateKbps * (1000 / 8) * (preEventMs / 1000) * BITRATE_RESERVE;
-  const { preEventBytesMax } = file.memory;
-  if (bytes <= preEventBytesMax) return;
-  const mib = (value: number): string => (value / 1024 / 1024).toFixed(1);
-  throw new CameraError(
-    'board/memory-budget',
-    `${preEventMs} ms of pre-event at ${camera.bitrateKbps} kbit/s take up to ${mib(bytes)} MiB, the board allows ${mib(preEventBytesMax)} MiB`,
-  );
 }
 
 function positionOf({ gnss }: Board): CameraStatus['position'] {
@@ -333,49 +335,6 @@ function watchForFalls(imu: Imu, onFall: () => void): Cancel {
 export function faultOf(code: ErrorCode, message: string): CameraFault {
   const { remedy } = new CameraError(code, message);
   return { code, message, remedy };
-}
-
-function makeRecorder(
-  board: Board,
-  card: Card,
-  log: Logger,
-  config: Config,
-  launches: Launches,
-  indicator: CameraIndicator,
-): Recorder {
-  const { preEventBytesMax } = board.file.memory;
-  return new Recorder(
-    {
-      clock: board.clock,
-      video: board.video,
-      sink: card.recordings,
-      journal: card.journal,
-      indicator,
-      log: log.child({ part: 'capture' }),
-    },
-    {
-      launch: launches.video,
-      launchWithAudio: launches.withAudio,
-      isPreEventAudio: config.preEventAudio,
-      bitrateKbps: board.camera.bitrateKbps,
-      preEventMs: config.preEventMs,
-      postEventMs: config.postEventMs,
-      segmentMs: config.segmentMs,
-      holdMs: config.stopHoldMs,
-      longHoldMs: Math.max(SLEEP_HOLD_MS, config.stopHoldMs + 1000),
-      recordingMsMax: config.recordingMsMax,
-      policy: {
-        startsOn: config.startGesture,
-        mute: config.mute,
-        allowsStealth: config.stealth === 'allowed',
-        allowsSleep: config.sleep === 'allowed',
-        categories: config.categories,
-      },
-      debounceIntervalMs: board.file.buttons.record.debounceIntervalMs,
-      bufferBytesMax: preEventBytesMax,
-      queueBytesMax: queueBytesFor(preEventBytesMax, board.camera.bitrateKbps),
-    },
-  );
 }
 
 async function makeUploader(

@@ -73,6 +73,10 @@ const table = {
     'failed-precondition',
     'Give the camera network time, a clock chip or a satellite receiver; it records all the same.',
   ],
+  'hal/clock-jumped': [
+    'unavailable',
+    'Find out who set the clock; the camera goes on by the time it believed, until a surer source gives it.',
+  ],
   'hal/no-data': [
     'unavailable',
     'Check the wiring, the supply and the speed in the board file; the part is tried again by itself.',

@@ -73,6 +73,9 @@ export interface SegmentOpening {
   readonly init: Buffer;
   /** Media time of the first access unit in its run; inside the segment time starts at 0. */
   readonly start90k: Pts90k;
+  /** When the first access unit arrived, to one frame, and its media time from the start of the recording. */
+  readonly startedAt: MonotonicMs;
+  readonly mediaMs: number;
   /** Time without pictures between the previous segment of the recording and this one; 0 when it joins exactly. */
   readonly gapBeforeMs: number;
   /** Only in the first segment of a recording. */

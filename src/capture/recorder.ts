@@ -91,9 +91,7 @@ export class Recorder {
         this.#dispatch({ type: 'pickingOver' });
       },
     });
-    const { launch, launchWithAudio, bitrateKbps } = settings;
-    const feed = { launches: { video: launch, withAudio: launchWithAudio }, bitrateKbps };
-    this.#feed = new VideoFeed(ports.clock, ports.video, feed, this.#onVideo());
+    this.#feed = new VideoFeed(ports.clock, ports.video, settings, this.#onVideo());
   }
 
   /** Starts the encoder and shows the first mode. Once. */

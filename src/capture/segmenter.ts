@@ -107,7 +107,11 @@ export function placeFragment(
     frames: fragment.frames,
   };
   const timeline90k = startsAt90k + duration90k;
-  const opening = { seq: state.segments, run, format, init, start90k, gapBeforeMs };
+  const { frames } = fragment;
+  const frames90k = frames > 0 ? (duration90k * (frames - 1)) / frames : 0;
+  const startedAt = monotonicMs(fragment.arrivedAt - ticksToMs(frames90k));
+  const place = { start90k, startedAt, mediaMs: ticksToMs(startsAt90k), gapBeforeMs };
+  const opening = { seq: state.segments, run, format, init, ...place };
   const tailPiece = { parts: tail.parts, offset90k: state.segment90k, duration90k: 0, frames: 0 };
   return {
     state: {

@@ -2,18 +2,6 @@ import type { Cancel, Clock } from '../clock.js';
 import { CameraError, isCameraError, messageOf } from '../errors.js';
 import type { RunEnd, VideoRun, VideoSource } from '../hal/ports/video.js';
 import { ticksToMs, type MonotonicMs } from '../units.js';
-import { AUDIO_FRAME_90K } from './audio-track.js';
-import { AudioReader } from './audio-reader.js';
-import {
-  audioAtPicture,
-  audioBranchEnded,
-  audioFailed,
-  audioHeard,
-  audioRunStarts,
-  isAudioRetryDue,
-  watchAudio,
-  type AudioWatchState,
-} from './audio-watch.js';
 import {
   beginBitrate,
   BITRATE_WINDOW_MS,
@@ -23,9 +11,10 @@ import {
 import { GdpReader, type AccessUnit } from './gdp-reader.js';
 import { gapBetween90k } from './fragments.js';
 import { GopFragmenter, type OpenGop } from './gop-fragmenter.js';
+import { MicrophoneFeed } from './microphone-feed.js';
 import { muxGop, muxInit } from './mp4.js';
-import { RunClock } from './run-clock.js';
-import type { AudioFrame, Fragment } from './ports.js';
+import type { Fragment } from './ports.js';
+import type { RecorderSettings } from './recorder-api.js';
 import type { MediaPosition } from './pre-event-buffer.js';
 import {
   beginWatch,
@@ -51,32 +40,15 @@ export interface VideoFeedEvents {
   mayRestart?(): boolean;
 }
 
-/** Launch lines of a camera: without its microphone and, where there is one, with it. */
-export interface Launches {
-  readonly video: string;
-  readonly withAudio?: string | undefined;
-}
-
-export interface VideoFeedSettings {
-  readonly launches: Launches;
-  /** What the encoder was asked for; without it its bit rate is not watched. */
-  readonly bitrateKbps?: number | undefined;
-}
-
-/** What a frame is made of was heard during its own time and that of the next. */
-const AUDIO_HEARD_90K = 2 * AUDIO_FRAME_90K;
-/** A GOP lasts a second, or ten when the encoder misbehaves: frames beyond that are of no picture. */
-const AUDIO_FRAMES_WAITING_MAX = 600;
+export type VideoFeedSettings = Pick<
+  RecorderSettings,
+  'launch' | 'launchWithAudio' | 'bitrateKbps'
+>;
 
 /** One run as long as its bytes count. */
 interface LiveRun {
   readonly number: number;
   readonly reader: GdpReader;
-  readonly clock: RunClock;
-  /** Undefined without a microphone, and after bytes that are no sound of ours. */
-  audioReader: AudioReader | undefined;
-  /** What has come since the newest fragment. */
-  audio: AudioFrame[];
   handle: VideoRun | undefined;
   /** False after bytes that are no stream of ours: what follows them is ignored. */
   isReadable: boolean;
@@ -98,10 +70,10 @@ interface LiveRun {
 export class VideoFeed {
   readonly #clock: Clock;
   readonly #source: VideoSource;
-  readonly #launches: Launches;
-  readonly #bitrateKbps: number | undefined;
+  readonly #settings: VideoFeedSettings;
   readonly #events: VideoFeedEvents;
   readonly #fragmenter: GopFragmenter;
+  readonly #microphone: MicrophoneFeed;
   #watch: WatchState;
   #timer: { readonly due: number; readonly cancel: Cancel } | undefined;
   #run: LiveRun | undefined;
@@ -110,34 +82,36 @@ export class VideoFeed {
   #lastUnitAt: MonotonicMs | undefined;
   #newest: Fragment | undefined;
   #gapCause: string | undefined;
-  #audio: AudioWatchState;
-  /** Runs whose newest fragments have not come, by number. */
-  readonly #audioOf = new Map<number, LiveRun>();
   #stopping: Promise<void> = Promise.resolve();
 
   constructor(
     clock: Clock,
     source: VideoSource,
-    { launches, bitrateKbps }: VideoFeedSettings,
+    settings: VideoFeedSettings,
     events: VideoFeedEvents,
   ) {
     this.#clock = clock;
     this.#source = source;
-    this.#launches = launches;
-    this.#bitrateKbps = bitrateKbps;
-    this.#audio = watchAudio(launches.withAudio !== undefined);
+    this.#settings = settings;
     this.#events = events;
     this.#watch = beginWatch(clock.monotonicMs());
+    const fault = (error: CameraError): void => {
+      events.fault(error);
+    };
+    this.#microphone = new MicrophoneFeed(settings.launchWithAudio !== undefined, {
+      config: (config) => {
+        this.#fragmenter.setAudio(config);
+      },
+      fault,
+    });
     this.#fragmenter = new GopFragmenter(
       muxGop,
       {
         fragment: (fragment, gop) => {
           this.#tellGap(fragment);
-          events.fragment(this.#withSound(fragment), gop);
+          events.fragment(this.#microphone.withSound(fragment), gop);
         },
-        fault: (error) => {
-          events.fault(error);
-        },
+        fault,
         endlessGop: (cause) => {
           this.#step({ type: 'endlessGop', cause });
         },
@@ -248,14 +222,9 @@ export class VideoFeed {
 
   #startRun(): void {
     this.#runs += 1;
-    this.#audio = audioRunStarts(this.#audio, this.#clock.monotonicMs());
-    const launch = this.#audio.isInRun ? this.#launches.withAudio : undefined;
     const run: LiveRun = {
       number: this.#runs,
       reader: new GdpReader(),
-      clock: new RunClock(),
-      audioReader: launch === undefined ? undefined : new AudioReader(),
-      audio: [],
       handle: undefined,
       isReadable: true,
       killCause: undefined,
@@ -263,19 +232,19 @@ export class VideoFeed {
       bitrate: beginBitrate,
     };
     this.#run = run;
-    this.#audioOf.delete(run.number - 2);
-    this.#audioOf.set(run.number, run);
     this.#fragmenter.startRun(run.number);
+    const hasAudio = this.#microphone.startRun(run.number, this.#clock.monotonicMs());
+    const { launch, launchWithAudio } = this.#settings;
     try {
-      run.handle = this.#source.startRun(launch ?? this.#launches.video, {
+      run.handle = this.#source.startRun((hasAudio ? launchWithAudio : undefined) ?? launch, {
         bytes: (chunk) => {
           this.#onBytes(run, chunk);
         },
         audioBytes: (chunk) => {
-          this.#onAudioBytes(run, chunk);
+          this.#microphone.bytes(run.number, chunk, this.#clock.monotonicMs());
         },
         audioEnded: (detail) => {
-          if (run === this.#run) this.#audio = audioBranchEnded(this.#audio, detail);
+          this.#microphone.branchEnded(run.number, detail);
         },
         ended: (end) => {
           this.#onEnded(run, end);
@@ -308,59 +277,19 @@ export class VideoFeed {
   #onUnit(run: LiveRun, unit: AccessUnit): void {
     const at = this.#clock.monotonicMs();
     this.#fragmenter.push(unit, at);
-    run.clock.observe(unit.pts90k, at);
     run.frames += 1;
     this.#frames += 1;
     this.#lastUnitAt = at;
     this.#watchBitrate(run, unit, at);
     this.#step({ type: 'unit' });
-    this.#watchMicrophone(at);
-  }
-
-  /** Frames wait here for the fragment of their time. Sound that cannot be read costs the sound and no picture. */
-  #onAudioBytes(run: LiveRun, chunk: Buffer): void {
-    if (run !== this.#run || run.audioReader === undefined) return;
-    const at = this.#clock.monotonicMs();
-    try {
-      for (const item of run.audioReader.push(chunk)) {
-        if (item.type === 'format') {
-          this.#fragmenter.setAudio(item.config);
-          continue;
-        }
-        const { data, start90k } = item.packet;
-        run.clock.observe(start90k + AUDIO_HEARD_90K, at);
-        run.audio.push({ data, start90k, capturedAt: run.clock.at(start90k) });
-        if (run.audio.length > AUDIO_FRAMES_WAITING_MAX) run.audio.shift();
-        this.#audio = audioHeard(this.#audio, at);
-      }
-    } catch (cause) {
-      run.audioReader = undefined;
-      this.#audio = audioFailed(this.#audio, at);
-      this.#events.fault(new CameraError('capture/audio-lost', messageOf(cause), { cause }));
-    }
-  }
-
-  #watchMicrophone(at: MonotonicMs): void {
-    const { state, lost } = audioAtPicture(this.#audio, at);
-    this.#audio = state;
-    if (lost !== undefined) this.#events.fault(new CameraError('capture/audio-lost', lost));
-    if (isAudioRetryDue(state, at) && this.#events.mayRestart?.() === true) {
+    if (this.#microphone.picture(unit.pts90k, at) && this.#events.mayRestart?.() === true) {
       this.#kill('the microphone is tried again');
     }
   }
 
-  /** What the microphone gave up to now goes with the fragment whose pictures are complete now. */
-  #withSound(fragment: Fragment): Fragment {
-    const run = this.#audioOf.get(fragment.run);
-    if (fragment.audio === undefined || run === undefined) return fragment;
-    const frames = run.audio;
-    run.audio = [];
-    return { ...fragment, audio: { ...fragment.audio, frames } };
-  }
-
   /** Told and no more: an encoder that is started anew would do the same again. */
   #watchBitrate(run: LiveRun, { data }: AccessUnit, at: MonotonicMs): void {
-    const bitrateKbps = this.#bitrateKbps;
+    const { bitrateKbps } = this.#settings;
     if (bitrateKbps === undefined) return;
     const { state, told } = stepBitrate(run.bitrate, { bytes: data.length, at }, bitrateKbps);
     run.bitrate = state;
@@ -393,10 +322,8 @@ export class VideoFeed {
     this.#run = undefined;
     this.#fragmenter.endRun();
     const cause = run.killCause ?? end.detail;
-    // A run that gave no picture may be the microphone's fault even when nothing says so: the next one goes without.
-    if (this.#audio.isInRun && run.frames === 0 && this.#watch.phase !== 'off') {
-      this.#audio = audioFailed(this.#audio, this.#clock.monotonicMs());
-      this.#events.fault(new CameraError('capture/audio-lost', cause));
+    if (run.frames === 0 && this.#watch.phase !== 'off') {
+      this.#microphone.endedWithoutPicture(cause, this.#clock.monotonicMs());
     }
     if (run.frames > 0) this.#gapCause = cause;
     this.#step({ type: 'ended', cause });

@@ -13,6 +13,7 @@ import { DecryptedSegment } from './decrypted-segment.js';
 import { findEvidence } from './evidence-files.js';
 import type { FoundSegment } from './evidence-files.js';
 import { readTrust } from './keys.js';
+import { sidecarFiles, writeSidecars } from './export-sidecars.js';
 import { findText, getText } from './options.js';
 import type { Options } from './options.js';
 import { Progress, formatSeconds, printJson, say } from './output.js';
@@ -30,6 +31,10 @@ export interface ExportReport {
   readonly segments: number;
   /** Segments that a power cut ended: exported up to their last whole picture. */
   readonly cut: number;
+  /** Files written beside it: `.gpx` positions, `.csv` motion, `.vtt` marks, mutes, time and place. */
+  readonly sidecars: readonly string[];
+  /** Segments whose metadata are not there or cannot be read: nothing of them is in the sidecars. */
+  readonly withoutMetadata: readonly string[];
   /** Segments that are not there, or without their ciphertext: their time is missing from the MP4. */
   readonly missing: readonly string[];
 }
@@ -53,10 +58,13 @@ export async function exportRecording(
   if (places.size > 1) {
     throw new CameraError('cli/usage', `${recording} holds ${places.size} recordings; name one`);
   }
-  if (await fs.exists(out)) throw new CameraError('cli/usage', `${out} exists already`);
+  for (const file of [out, ...sidecarFiles(out)]) {
+    if (await fs.exists(file)) throw new CameraError('cli/usage', `${file} exists already`);
+  }
   const opened: DecryptedSegment[] = [];
   try {
     const inputs: JoinInput[] = [];
+    const exported: FoundSegment[] = [];
     let place: Placed | undefined;
     for (const found of segments) {
       const manifest = await manifestOf(fs, found);
@@ -64,11 +72,13 @@ export async function exportRecording(
       if (age === undefined) continue;
       const source = await DecryptedSegment.open(fs, age.path, identity, manifest?.file.size);
       opened.push(source);
+      exported.push(found);
       place = placeAfter(place, manifest);
       inputs.push({ source, offset90k: place.offset90k });
     }
     const report = await writeJoined(fs, inputs, out, onProgress);
-    return { ...summary(out, report), missing: holesIn(segments) };
+    const beside = await writeSidecars(fs, exported, placesIn(inputs, report), identity, out);
+    return { ...summary(out, report), ...beside, missing: holesIn(segments) };
   } finally {
     for (const source of opened) await source.close();
   }
@@ -96,13 +106,26 @@ async function writeJoined(
   }
 }
 
-const summary = (out: string, report: JoinReport): Omit<ExportReport, 'missing'> => ({
+const summary = (
+  out: string,
+  report: JoinReport,
+): Omit<ExportReport, 'missing' | 'sidecars' | 'withoutMetadata'> => ({
   out,
   frames: report.frames,
   seconds: report.duration90k / TICKS_PER_SECOND,
   segments: report.segments.length,
   cut: report.segments.filter(({ isCut }) => isCut).length,
 });
+
+/** Where each segment stands in the MP4, the time without pictures after it included. */
+const placesIn = (
+  inputs: readonly JoinInput[],
+  { duration90k }: JoinReport,
+): readonly { offset90k: number; duration90k: number }[] =>
+  inputs.map(({ offset90k }, index) => {
+    const end90k = inputs[index + 1]?.offset90k ?? duration90k;
+    return { offset90k, duration90k: Math.max(0, end90k - offset90k) };
+  });
 
 /** Numbers that no ciphertext stands for, up to the last segment found. */
 function holesIn(segments: readonly FoundSegment[]): readonly string[] {
@@ -183,6 +206,8 @@ export async function run(
     `${report.out}: ${report.frames} frames, ${formatSeconds(report.seconds)}, from ${report.segments} segments${cut}`,
   );
   say(output, `verified: ${verified ?? 'not at all; give --trust to verify before the export'}`);
+  if (report.sidecars.length > 0) say(output, `beside it: ${report.sidecars.join(', ')}`);
+  for (const segment of report.withoutMetadata) say(output, `without metadata: segment ${segment}`);
   for (const segment of report.missing) say(output, `missing: segment ${segment}`);
   return 0;
 }

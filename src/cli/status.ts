@@ -52,7 +52,7 @@ async function tellStopped(fs: FileSystem, paths: DataPaths, output: Output): Pr
 
 function printRunning(
   output: Output,
-  { device, boot, recorder, fault, parts, check, position, dock, ...card }: CameraStatus,
+  { device, boot, recorder, fault, parts, check, position, time, dock, ...card }: CameraStatus,
 ): void {
   const rec = recorder.rec === null ? '' : `, recording ${recorder.rec}`;
   const length = recorder.rec === null ? '' : ` for ${formatSeconds(recorder.recordingMs / 1000)}`;
@@ -69,6 +69,8 @@ function printRunning(
   if (position) {
     say(output, `position: ${position.latitude.toFixed(5)} ${position.longitude.toFixed(5)}`);
   }
+  const within = (time.uncertaintyMs / 1000).toFixed(1);
+  say(output, `time: ${time.utc} from ${time.source}, within ${within} s`);
   printCard(output, card);
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { decodeBech32 } from '../evidence/bech32.js';
+import { NAME_LENGTH_MAX } from '../evidence/metadata.js';
 import { ID_PATTERN } from '../units.js';
 import { indicatorsSchema } from './indicators.js';
 import { wholeNumber } from './whole-number.js';
@@ -79,6 +80,12 @@ const brokerUrl = z
   .refine((url) => Number(/:(\d+)\/?$/.exec(url)?.[1] ?? 1) <= PORT_MAX, {
     error: `must have a port up to ${PORT_MAX}`,
   });
+
+/** As the sealed metadata takes it. */
+const name = z
+  .string()
+  .min(1, { error: 'must not be empty; null says nothing' })
+  .max(NAME_LENGTH_MAX, { error: `must have at most ${NAME_LENGTH_MAX} characters` });
 
 const isUnique = (values: readonly unknown[]): boolean => new Set(values).size === values.length;
 
@@ -254,6 +261,20 @@ export const settings = {
     effect: 'restart',
     doc: 'Free space below which no recording starts; a running one may use it to end well.',
   }),
+  wearer: {
+    schema: name.nullable().default(null),
+    unit: '',
+    bounds: `null, or up to ${NAME_LENGTH_MAX} characters`,
+    effect: 'restart',
+    doc: 'Who wears the camera; sealed with every segment, readable by recipients only.',
+  },
+  mount: {
+    schema: name.nullable().default(null),
+    unit: '',
+    bounds: `null, or up to ${NAME_LENGTH_MAX} characters`,
+    effect: 'restart',
+    doc: 'Where the camera is worn, as chest or helmet; sealed with every segment.',
+  },
   brokerUrl: {
     schema: brokerUrl.default('mqtt://127.0.0.1:1883'),
     unit: '',

@@ -96,8 +96,27 @@ const schema = z.discriminatedUnion('type', [
   entry('category', { rec: counter, category: z.string().max(64).nullable() }),
   /** The recording `from` had its longest time and goes on as `rec`. */
   entry('rolled', { rec: counter, from: counter }),
-  /** Wall time was set; `step_ms` is new minus old. */
-  entry('clock-set', { time: claimedTime, step_ms: z.int() }),
+  /**
+   * The clock of the machine stepped or claims another source: what it would have said at `at`, what it says, and new
+   * minus old. `believed` is false when the camera goes on by the time it had.
+   */
+  entry('clock-set', {
+    at: count,
+    from: claimedTime,
+    time: claimedTime,
+    step_ms: z.int(),
+    believed: z.boolean(),
+  }),
+  /**
+   * Somebody surer gave the time: what the camera believed of the moment `at`, and what it was. What was recorded in this
+   * boot is dated anew by it; every statement made before stays as it is.
+   */
+  entry('time-correction', {
+    at: count,
+    before: claimedTime,
+    after: claimedTime,
+    step_ms: z.int(),
+  }),
   /** Once a minute, so that silence is visible. */
   entry('heartbeat', { mode, free_bytes: count }),
 ]);

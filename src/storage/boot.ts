@@ -4,6 +4,7 @@ import type { Signer } from '../evidence/signer.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import type { Logger } from '../log.js';
 import type { CardLayout } from './layout.js';
+import type { MetadataSource } from './segment-facts.js';
 
 /** Who writes: constant from the start of the process to its end. */
 export interface BootIdentity {
@@ -24,4 +25,6 @@ export interface BootContext {
   readonly layout: CardLayout;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What is sealed beside the pictures and marks; nothing without it. */
+  readonly metadata?: MetadataSource;
 }

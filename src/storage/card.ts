@@ -19,7 +19,7 @@ import { Outgoing } from './outgoing.js';
 import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
 import type { RecoverySummary } from './recovery.js';
-import type { SealedSegment } from './segment-facts.js';
+import type { MetadataSource, SealedSegment } from './segment-facts.js';
 
 /**
  * What is told after the fact, as the outcome of a press and a mode, leaves the processor and the card to the first fragment
@@ -49,6 +49,7 @@ export interface CardServices {
   readonly fs: FileSystem;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metadata?: MetadataSource;
 }
 
 /** The evidence card of one boot: everything that capture and sync need of it. */

@@ -1,7 +1,10 @@
+import type { WallTime } from '../clock.js';
+import type { TimeFact } from '../timekeeping.js';
 import { entryWords } from './device-log.js';
 import type { DeviceLog, LogFact } from './device-log.js';
 
 type PressFact = Extract<LogFact, { type: 'press' }>;
+type ClaimedTime = Extract<LogFact, { type: 'clock-set' }>['time'];
 
 /** An edge of a button; capture's `PressEdge` fits it. */
 export interface ButtonEdge {
@@ -10,7 +13,7 @@ export interface ButtonEdge {
   readonly at: number;
 }
 
-/** What capture reports besides presses; its `JournalFact` fits it. */
+/** What is reported besides presses; capture's `JournalFact` fits it. */
 export type ReportedFact =
   | {
       readonly type: 'mode';
@@ -33,7 +36,8 @@ export type ReportedFact =
     }
   | { readonly type: 'stealth'; readonly isStealthy: boolean }
   | { readonly type: 'category'; readonly rec: number; readonly category: string | null }
-  | { readonly type: 'rolled'; readonly rec: number; readonly from: number };
+  | { readonly type: 'rolled'; readonly rec: number; readonly from: number }
+  | TimeFact;
 
 /** What capture writes into the device log. Satisfies capture's `Journal` by shape. */
 export class Journal {
@@ -97,8 +101,32 @@ function factOf(fact: ReportedFact): LogFact {
       return { type: 'category', rec: fact.rec, category: fact.category };
     case 'rolled':
       return { type: 'rolled', rec: fact.rec, from: fact.from };
+    case 'clock-set':
+      return {
+        type: 'clock-set',
+        at: Math.round(fact.at),
+        from: claimed(fact.from),
+        time: claimed(fact.to),
+        step_ms: Math.round(fact.stepMs),
+        believed: fact.isBelieved,
+      };
+    case 'time-correction':
+      return {
+        type: 'time-correction',
+        at: Math.round(fact.at),
+        before: claimed(fact.before),
+        after: claimed(fact.after),
+        step_ms: Math.round(fact.after.ms - fact.before.ms),
+      };
   }
 }
+
+/** A clock before 1970, which only a broken one shows, counts as 1970. */
+const claimed = ({ ms, source, uncertaintyMs }: WallTime): ClaimedTime => ({
+  source,
+  wall_ms: Math.max(0, Math.round(ms)),
+  uncertainty_ms: Math.round(uncertaintyMs),
+});
 
 const pressFact = (
   edge: number,

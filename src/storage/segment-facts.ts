@@ -1,4 +1,5 @@
 import type { Envelope } from '../evidence/dsse.js';
+import type { MetadataLine } from '../evidence/metadata.js';
 import type { Manifest } from '../evidence/manifest.js';
 import type { SegmentRef } from '../units.js';
 
@@ -12,6 +13,9 @@ export interface SegmentFacts {
   readonly format: { readonly avcC: Buffer; readonly width: number; readonly height: number };
   readonly init: Buffer;
   readonly start90k: number;
+  /** When its first picture arrived, on the monotonic clock; what it has of the recording before it, in milliseconds. */
+  readonly startedAt?: number;
+  readonly mediaMs?: number;
   readonly gapBeforeMs: number;
   readonly preEvent?: {
     readonly askedMs: number;
@@ -40,6 +44,21 @@ export interface SegmentEnding {
     readonly fromMs: number;
     readonly toMs: number;
   }[];
+}
+
+/** What a segment covers: from and to on the monotonic clock, and where it starts in its recording. */
+export interface SegmentSpan {
+  readonly rec: number;
+  readonly from: number;
+  readonly to: number;
+  readonly mediaMs: number;
+  readonly isLast: boolean;
+}
+
+/** Who knows what else is to be sealed with a segment. */
+export interface MetadataSource {
+  /** Lines about a segment that ends now. */
+  linesFor(span: SegmentSpan): readonly MetadataLine[];
 }
 
 /** A sealed segment, durable with its manifest. */

@@ -5,10 +5,13 @@ import type { HeadOpening } from '../evidence/head.js';
 import { sealManifest } from '../evidence/manifest.js';
 import type { Manifest } from '../evidence/manifest.js';
 import { sha256 } from '../evidence/merkle-tree.js';
+import { formatMetadata } from '../evidence/metadata.js';
+import type { MetadataLine } from '../evidence/metadata.js';
 import { SegmentSealer } from '../evidence/segment-sealer.js';
 import type { Leaf } from '../evidence/segment-sealer.js';
-import { CameraError } from '../errors.js';
+import { CameraError, messageOf } from '../errors.js';
 import type { WritableFile } from '../hal/ports/file-system.js';
+import { TICKS_PER_MS } from '../units.js';
 import type { MonotonicMs, SegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
 import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-facts.js';
@@ -350,21 +353,45 @@ export class SegmentWriter {
 
   /** NDJSON that only a recipient can read: what a finder of the card must not learn. */
   #metadata(ending: SegmentEnding): Buffer {
-    const lines = [
+    const { ms, source, uncertaintyMs } = this.#wall;
+    return formatMetadata([
       { type: 'salt', salt: this.#sealer.salt.toString('hex') },
-      { type: 'opened', wall_ms: Math.round(this.#wall.ms), source: this.#wall.source },
-      ...ending.marks.map(({ at, mediaMs }) => ({
+      {
+        type: 'opened',
+        mono: Math.round(this.#openedAt),
+        source,
+        wall_ms: Math.max(0, Math.round(ms)),
+        uncertainty_ms: Math.round(uncertaintyMs),
+      },
+      ...this.#collected(ending.isLast),
+      ...ending.marks.map(({ at, mediaMs }): MetadataLine => ({
         type: 'mark',
         mono: Math.round(at),
         media_ms: Math.round(mediaMs),
       })),
       ...(ending.audio ?? []).map(({ kind, fromMs, toMs }) => ({
-        type: kind,
-        from_ms: fromMs,
-        to_ms: toMs,
+        type: 'interval' as const,
+        kind,
+        from_ms: Math.round(fromMs),
+        to_ms: Math.round(toMs),
       })),
-    ];
-    return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    ]);
+  }
+
+  /** What others know of the time that the segment covers. Their failure costs no segment. */
+  #collected(isLast: boolean): readonly MetadataLine[] {
+    const { rec, startedAt, mediaMs = 0 } = this.#facts;
+    if (startedAt === undefined) return [];
+    const from = Math.max(0, startedAt);
+    const to = from + this.#duration90k / TICKS_PER_MS;
+    const span = { rec, from, to, mediaMs, isLast };
+    const start = { type: 'start', mono: Math.round(from), media_ms: Math.round(mediaMs) } as const;
+    try {
+      return [start, ...(this.#ctx.metadata?.linesFor(span) ?? [])];
+    } catch (error) {
+      this.#ctx.log.error({ error: messageOf(error) }, 'metadata could not be collected');
+      return [start];
+    }
   }
 
   async #writeMeta(bytes: Buffer): Promise<void> {

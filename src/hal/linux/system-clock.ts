@@ -1,24 +1,19 @@
 import type { Cancel, Clock, WallTime } from '../../clock.js';
+import { EARLIEST_WALL_MS, aged } from '../../timekeeping.js';
 import { monotonicMs, wallTimeMs } from '../../units.js';
 import type { MonotonicMs } from '../../units.js';
 import { UNVOUCHED_UNCERTAINTY_MS } from './clock-quality.js';
-import { aged, better, carried, isPlausible, stepBetween } from './wall-time.js';
-import type { ClockQuality, TimeOffer, WallStep } from './wall-time.js';
-
-/** Before this day a clock has plainly never been set: the runtime did not exist. */
-const EARLIEST_PLAUSIBLE_MS = Date.UTC(2026, 0, 1);
+import { better, carried, isPlausible } from './wall-time.js';
+import type { ClockQuality, TimeOffer } from './wall-time.js';
 
 /**
  * The clock of the machine. Its wall time is called `rtc`, a minute uncertain, until somebody says better: `setQuality`
  * who holds the system clock, `offer` the time of a satellite receiver. The system clock itself is never set.
  */
 export class SystemClock implements Clock {
-  readonly #listeners = new Set<(step: WallStep) => void>();
   #quality: ClockQuality = { source: 'rtc', uncertaintyMs: UNVOUCHED_UNCERTAINTY_MS };
   #qualityAt = this.monotonicMs();
   #offer: TimeOffer | undefined;
-  /** The wall time that listeners know of, and when that was. */
-  #seen: { readonly wall: WallTime; readonly at: MonotonicMs } | undefined;
 
   monotonicMs(): MonotonicMs {
     return monotonicMs(performance.now());
@@ -32,10 +27,8 @@ export class SystemClock implements Clock {
 
   /** Says who holds the system clock, and how well, as of now. `watchClockQuality` finds that out. */
   setQuality(quality: ClockQuality): void {
-    this.#look();
     this.#quality = quality;
     this.#qualityAt = this.monotonicMs();
-    this.#look();
   }
 
   /**
@@ -47,21 +40,7 @@ export class SystemClock implements Clock {
     const now = this.monotonicMs();
     const known = this.#offer && carried(this.#offer, now);
     if (known !== undefined && known.uncertaintyMs < carried(offer, now).uncertaintyMs) return;
-    this.#look();
     this.#offer = offer;
-    this.#look();
-  }
-
-  /**
-   * Calls back when wall time has jumped by half a second or more, or comes from another source. A jump of the system
-   * clock is noticed when `setQuality` or `offer` is called next.
-   */
-  watchSteps(listener: (step: WallStep) => void): Cancel {
-    this.#look();
-    this.#listeners.add(listener);
-    return () => {
-      this.#listeners.delete(listener);
-    };
   }
 
   /** Never early: a timer of Node may fire a millisecond before its time, and a hold of 3 s must not come out shorter. */
@@ -105,20 +84,9 @@ export class SystemClock implements Clock {
   #systemTime(now: MonotonicMs): WallTime {
     const ms = wallTimeMs(Date.now());
     const { source, uncertaintyMs } = this.#quality;
-    if (ms < EARLIEST_PLAUSIBLE_MS) {
+    if (ms < EARLIEST_WALL_MS) {
       return { ms, source: 'unset', uncertaintyMs: UNVOUCHED_UNCERTAINTY_MS };
     }
     return { ms, source, uncertaintyMs: aged(uncertaintyMs, now - this.#qualityAt) };
-  }
-
-  /** Compares wall time with what listeners know, and tells them of a step. */
-  #look(): void {
-    const at = this.monotonicMs();
-    const wall = this.wallTime();
-    const before = this.#seen;
-    this.#seen = { wall, at };
-    const step = before && stepBetween(before.wall, wall, at - before.at);
-    if (step === undefined) return;
-    for (const listener of this.#listeners) listener(step);
   }
 }

@@ -15,6 +15,8 @@ export type ButtonRole = 'record' | 'function';
 export type ImuAct = 'fall' | 'unplug' | 'plug';
 /** What can happen to the satellite receiver. */
 export type GnssAct = 'fix' | 'nofix' | 'unplug' | 'plug';
+/** What can happen to the wall clock: a jump that nobody vouches for, a machine never set, satellites that set it right. */
+export type ClockAct = { readonly shiftMs: number } | '1970' | 'gnss';
 
 /** The simulated parts of a board and what its lines are for. A part that is real is left out. */
 export interface SimParts {
@@ -110,8 +112,11 @@ export class SimBoard {
     else gnss.setFix(act === 'fix');
   }
 
-  jumpWall(ms: number): void {
-    this.#parts.clock.jumpWall(ms);
+  setClock(act: ClockAct): void {
+    const { clock } = this.#parts;
+    if (act === '1970') clock.unset();
+    else if (act === 'gnss') clock.setBySatellites();
+    else clock.jumpWall(act.shiftMs);
   }
 
   state(): SimBoardState {

@@ -1,5 +1,5 @@
 import { CameraError } from '../../errors.js';
-import type { ButtonRole, GnssAct, ImuAct } from './sim-board.js';
+import type { ButtonRole, ClockAct, GnssAct, ImuAct } from './sim-board.js';
 
 /** What a person does to a simulated board. */
 export type SimCommand =
@@ -10,7 +10,7 @@ export type SimCommand =
   | { readonly verb: 'camera'; readonly fault: 'kill' | 'stall' }
   | { readonly verb: 'imu'; readonly act: ImuAct }
   | { readonly verb: 'gnss'; readonly act: GnssAct }
-  | { readonly verb: 'clock'; readonly shiftMs: number };
+  | { readonly verb: 'clock'; readonly act: ClockAct };
 
 type Verb = SimCommand['verb'];
 
@@ -28,7 +28,7 @@ const usages: Readonly<Record<Verb, string>> = {
   camera: 'camera kill|stall',
   imu: 'imu fall|unplug|plug',
   gnss: 'gnss fix|nofix|unplug|plug',
-  clock: 'clock +1d|-2h',
+  clock: 'clock +1d|-2h|1970|gnss',
   state: 'state',
 };
 
@@ -86,8 +86,8 @@ function parseVerb(verb: Verb, words: readonly string[]): SimCommand | undefined
     case 'gnss':
       return count === 1 && isGnssAct(first) ? { verb, act: first } : undefined;
     case 'clock': {
-      const shiftMs = count === 1 ? parseShift(first) : undefined;
-      return shiftMs === undefined ? undefined : { verb, shiftMs };
+      const act = count === 1 ? parseClockAct(first) : undefined;
+      return act === undefined ? undefined : { verb, act };
     }
   }
 }
@@ -104,6 +104,12 @@ function parseDuration(word: string): number | undefined {
   const [, digits, unit = ''] = DURATION.exec(word) ?? [];
   const unitMs = unitsMs[unit];
   return digits === undefined || unitMs === undefined ? undefined : Number(digits) * unitMs;
+}
+
+function parseClockAct(word: string): ClockAct | undefined {
+  if (word === '1970' || word === 'gnss') return word;
+  const shiftMs = parseShift(word);
+  return shiftMs === undefined ? undefined : { shiftMs };
 }
 
 /** A duration with its sign: `+1d`, `-2h`. */

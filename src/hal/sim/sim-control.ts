@@ -1,5 +1,12 @@
 import type { Clock } from '../../clock.js';
-import type { ButtonRole, GnssAct, ImuAct, SimBoard, SimBoardState } from './sim-board.js';
+import type {
+  ButtonRole,
+  ClockAct,
+  GnssAct,
+  ImuAct,
+  SimBoard,
+  SimBoardState,
+} from './sim-board.js';
 import { parseSimCommand } from './sim-command.js';
 
 /** How long `press` holds the button down: a short, sure press of a gloved finger. */
@@ -17,6 +24,12 @@ const gnssDone: Readonly<Record<GnssAct, string>> = {
   unplug: 'receiver unplugged',
   plug: 'receiver plugged in',
 };
+
+function clockDone(act: ClockAct): string {
+  if (act === '1970') return 'the wall clock was never set';
+  if (act === 'gnss') return 'satellites have set the wall clock right';
+  return `wall clock shifted by ${act.shiftMs / 1000} s`;
+}
 
 /** What a command gives back: the state of the board, or one line that says what was done. */
 export type SimReply = { readonly state: SimBoardState } | { readonly done: string };
@@ -59,8 +72,8 @@ export class SimControl {
         this.#board.setGnss(command.act);
         return { done: gnssDone[command.act] };
       case 'clock':
-        this.#board.jumpWall(command.shiftMs);
-        return { done: `wall clock shifted by ${command.shiftMs / 1000} s` };
+        this.#board.setClock(command.act);
+        return { done: clockDone(command.act) };
       case 'state':
         return { state: this.#board.state() };
     }

@@ -78,10 +78,8 @@ function open(
     clock,
     new GStreamerSource(),
     {
-      launches: {
-        video: testLaunch({ source }),
-        withAudio: launchLineWithAudio(camera, { source: microphone, bitrateKbps: 64 }),
-      },
+      launch: testLaunch({ source }),
+      launchWithAudio: launchLineWithAudio(camera, { source: microphone, bitrateKbps: 64 }),
     },
     {
       fragment: (fragment, gop) => {

@@ -3,7 +3,7 @@ import { SILENT_FRAME } from '../../../src/capture/audio-track.js';
 import { readMoof } from '../../../src/capture/mp4-boxes.js';
 import { bytesSource, SegmentReader } from '../../../src/capture/segment-reader.js';
 import type { MemorySegment } from '../../support/memory-sink.js';
-import { RecorderRig, SIM_LAUNCH } from '../../support/recorder-rig.js';
+import { RecorderRig, RIG_SETTINGS, SIM_LAUNCH } from '../../support/recorder-rig.js';
 
 const WITH_AUDIO = `audiotestsrc ! appsink name=audio ${SIM_LAUNCH}`;
 const FRAME_90K = 1920;
@@ -139,6 +139,45 @@ test('a pipeline that does not start with its microphone starts without it', asy
   t.deepEqual(await audioOf(rig, rig.sink.of(1)), []);
   const kinds = silenceOf(rig.sink.of(1)).map((interval) => (interval as { kind: string }).kind);
   t.deepEqual([...new Set(kinds)], ['audio-lost']);
+});
+
+test('the function button mutes: silence from the press on, pictures go on, told with the segment', async (t) => {
+  const rig = await rigWithAudio({
+    preEventMs: 0,
+    policy: { ...RIG_SETTINGS.policy, mute: 'toggle' },
+  }).start(3000);
+  await rig.press();
+  await rig.wait(2000);
+  await rig.press(200, 'function');
+  await rig.wait(2000);
+  await rig.press(200, 'function');
+  await rig.wait(2000);
+  await rig.press(3100);
+  await rig.wait(1500);
+  const segments = rig.sink.of(1);
+  const heard = await audioOf(rig, segments);
+  const intervals = silenceOf(segments) as { kind: string; fromMs: number; toMs: number }[];
+  t.true(intervals.length > 0 && intervals.every(({ kind }) => kind === 'mute'));
+  const [fromMs, toMs] = [intervals[0]?.fromMs ?? 0, intervals.at(-1)?.toMs ?? 0];
+  t.true(toMs - fromMs > 2100 && toMs - fromMs < 2500, `${toMs - fromMs} ms`);
+  for (const { at90k, number } of heard) {
+    const isMuted = at90k >= fromMs * 90 && at90k < toMs * 90;
+    if (isMuted) t.is(number, undefined);
+  }
+  t.true(heard.some(({ at90k, number }) => number !== undefined && at90k > toMs * 90));
+});
+
+test('a recording that rolls over to the next is heard on from its first picture', async (t) => {
+  const rig = await rigWithAudio({ preEventMs: 0, recordingMsMax: 6000 }).start(3000);
+  await rig.press();
+  await rig.wait(9000);
+  const [first] = await audioOf(rig, rig.sink.of(2));
+  t.true(first !== undefined && first.at90k < FRAME_90K);
+  const before = (await audioOf(rig, rig.sink.of(1))).at(-1)?.number ?? 0;
+  t.true(
+    (first?.number ?? Infinity) - before < 6,
+    'at most what had not come at the seam is missing',
+  );
 });
 
 test('without a microphone nothing is said about sound', async (t) => {

@@ -37,7 +37,7 @@ class HandSource implements VideoSource {
   }
 }
 
-async function begin(settings: VideoFeedSettings = { launches: { video: 'launch' } }) {
+async function begin(settings: VideoFeedSettings = { launch: 'launch' }) {
   const clock = new SimClock();
   const source = new HandSource();
   const said: string[] = [];
@@ -160,10 +160,7 @@ test('a run with a GOP without end is ended and started anew, three times; the f
 });
 
 test('a bit rate far from what was asked is told with both figures, once', async (t) => {
-  const { clock, source, faults } = await begin({
-    launches: { video: 'launch' },
-    bitrateKbps: 100,
-  });
+  const { clock, source, faults } = await begin({ launch: 'launch', bitrateKbps: 100 });
   const second = async (from: number, bytes: number): Promise<void> => {
     const units = accessUnits(30, { start90k: from * 90_000, bytes });
     source.newest.bytes(gdpStream(units));

@@ -139,7 +139,8 @@ const entries: readonly LogEntry[] = [
   { ...common, type: 'receipt', seg: '7/1/0', man: DIGEST, rx: 'rx1', receipt: DIGEST },
   { ...common, type: 'fault', code: 'capture/no-video', detail: 'no frame for 2 s' },
   { ...common, type: 'gap', rec: null, gap_ms: 900, cause: 'pipeline-restart' },
-  { ...common, type: 'clock-set', time, step_ms: -3000 },
+  { ...common, type: 'clock-set', at: 1230, from: time, time, step_ms: -3000, believed: false },
+  { ...common, type: 'time-correction', at: 1230, before: time, after: time, step_ms: 0 },
   { ...common, type: 'heartbeat', mode: 'idle', free_bytes: 12_000_000_000 },
 ];
 

@@ -63,7 +63,7 @@ test('a simulated press arrives at the button of its role', async (t) => {
 test('only the wall clock of the board jumps, not that of the machine', async (t) => {
   const { clock, deps, file } = bench();
   const board = await openBoard(file, deps);
-  board.sim?.jumpWall(86_400_000);
+  board.sim?.setClock({ shiftMs: 86_400_000 });
   t.is(board.clock.wallTime().ms - clock.wallTime().ms, 86_400_000);
   t.is(board.clock.monotonicMs(), clock.monotonicMs());
   await board.close();

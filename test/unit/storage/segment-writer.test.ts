@@ -154,7 +154,9 @@ test('the sealed metadata holds the salt of the plaintext tree, the wall time an
   const lines = text.toString().split('\n');
   t.is(lines.pop(), '');
   const [salt, opened, mark] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-  t.deepEqual(opened, { type: 'opened', wall_ms: wall.ms, source: 'ntp' });
+  t.deepEqual(opened, {
+    ...{ type: 'opened', mono: 1000, wall_ms: wall.ms, source: 'ntp', uncertainty_ms: 20 },
+  });
   t.deepEqual(mark, { type: 'mark', mono: 1235, media_ms: 100 });
   t.is(lines.length, 3);
   const tree = new PlainTree(Buffer.from(String(salt?.['salt']), 'hex'));

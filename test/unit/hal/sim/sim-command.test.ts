@@ -22,9 +22,11 @@ const commands: readonly [words: string, command: SimCommand][] = [
   ['gnss nofix', { verb: 'gnss', act: 'nofix' }],
   ['gnss unplug', { verb: 'gnss', act: 'unplug' }],
   ['gnss plug', { verb: 'gnss', act: 'plug' }],
-  ['clock +1d', { verb: 'clock', shiftMs: 86_400_000 }],
-  ['clock -2h', { verb: 'clock', shiftMs: -7_200_000 }],
-  ['clock +5m', { verb: 'clock', shiftMs: 300_000 }],
+  ['clock +1d', { verb: 'clock', act: { shiftMs: 86_400_000 } }],
+  ['clock -2h', { verb: 'clock', act: { shiftMs: -7_200_000 } }],
+  ['clock +5m', { verb: 'clock', act: { shiftMs: 300_000 } }],
+  ['clock 1970', { verb: 'clock', act: '1970' }],
+  ['clock gnss', { verb: 'clock', act: 'gnss' }],
 ];
 for (const [words, command] of commands) {
   test(`understands ${words}`, (t) => {
@@ -50,7 +52,8 @@ const refusals: readonly [words: string, message: RegExp][] = [
   ['imu fall down', /^expected: imu/],
   ['imu fix', /^expected: imu/],
   ['gnss fall', /^expected: gnss fix\|nofix\|unplug\|plug$/],
-  ['clock 1d', /^expected: clock \+1d\|-2h$/],
+  ['clock 1d', /^expected: clock \+1d\|-2h\|1970\|gnss$/],
+  ['clock 1971', /^expected: clock/],
   ['clock +0s', /^expected: clock/],
   ['clock +999999d', /^expected: clock/],
   ['clock +1y', /^expected: clock/],
@@ -66,7 +69,7 @@ for (const words of [[], ['motor', 'on'], ['constructor'], ['']]) {
     t.throws(() => parseSimCommand(words), {
       code: 'cli/usage',
       message:
-        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|unplug|plug, gnss fix|nofix|unplug|plug, clock +1d|-2h, state',
+        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|unplug|plug, gnss fix|nofix|unplug|plug, clock +1d|-2h|1970|gnss, state',
     });
   });
 }

@@ -14,6 +14,7 @@ import { SimImu } from '../../../../src/hal/sim/sim-imu.js';
 import { SimPower } from '../../../../src/hal/sim/sim-power.js';
 import { SimSerial } from '../../../../src/hal/sim/sim-serial.js';
 import { SimWallClock } from '../../../../src/hal/sim/sim-wall-clock.js';
+import { wallTimeMs } from '../../../../src/units.js';
 
 const line = (number: number, activeLow = false): LineSpec => ({
   chip: 'chip',
@@ -167,6 +168,10 @@ test('the wall clock jumps, monotonic time does not', async (t) => {
   t.deepEqual(await run('clock +1d'), { done: 'wall clock shifted by 86400 s' });
   t.is(wallClock.wallTime().ms - before, 86_400_000);
   t.is(Number(wallClock.monotonicMs()), 0);
+  t.deepEqual(await run('clock 1970'), { done: 'the wall clock was never set' });
+  t.deepEqual(wallClock.wallTime(), { ms: wallTimeMs(0), source: 'unset', uncertaintyMs: 60_000 });
+  t.deepEqual(await run('clock gnss'), { done: 'satellites have set the wall clock right' });
+  t.deepEqual(wallClock.wallTime(), { ms: before, source: 'gnss', uncertaintyMs: 500 });
 });
 
 test('the state tells lights as an eye sees them, lines, dock and battery', async (t) => {
