@@ -25,6 +25,10 @@ export class PressMoments {
     this.#look = look;
   }
 
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
   /** A moment that gathers the fragments after it, until it is closed. */
   open(at: MonotonicMs): PressMoment {
     const moment: OpenMoment = { ...this.#look(at), later: [] };
@@ -35,10 +39,6 @@ export class PressMoments {
   /** One that gathers nothing. */
   at(at: MonotonicMs): PressMoment {
     return { ...this.#look(at), later: [] };
-  }
-
-  get isEmpty(): boolean {
-    return this.#open.size === 0;
   }
 
   push(fragment: Fragment): void {

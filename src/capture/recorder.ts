@@ -22,7 +22,7 @@ import { RecorderLights } from './recorder-lights.js';
 import { RecorderListeners } from './recorder-listeners.js';
 import { stepRecorder } from './recorder-state.js';
 import { recorderStatus } from './recorder-status.js';
-import { Recordings, type RecordingsEvents } from './recordings.js';
+import { Recordings, type AudioSettings, type RecordingsEvents } from './recordings.js';
 import { RollOver, type RollOverEvents } from './roll-over.js';
 import { VideoFeed, type VideoFeedEvents } from './video-feed.js';
 import { WearerEffects } from './wearer-effects.js';
@@ -77,7 +77,9 @@ export class Recorder {
     this.#moments = new PressMoments((at) => this.#lookAt(at));
     this.#facts = new FactLog(ports.journal, ports.log);
     this.#buffer = new PreEventBuffer(limitsOf(settings));
-    this.#recordings = new Recordings(ports, settings, this.#onRecordings());
+    const { queueBytesMax } = settings;
+    const audio = audioOf(settings);
+    this.#recordings = new Recordings(ports, queueBytesMax, audio, this.#onRecordings());
     const onRollOver = this.#onRollOver();
     this.#rollOver = new RollOver(ports, this.#recordings, BEGIN_MS_MAX, onRollOver);
     this.#desk = new PressDesk(ports, this.#facts, settings, this.#onPresses());
@@ -395,6 +397,11 @@ export class Recorder {
 const limitsOf = ({ preEventMs, bufferBytesMax }: RecorderSettings): BufferLimits => ({
   ms: preEventMs,
   bytes: bufferBytesMax,
+});
+
+const audioOf = ({ launchWithAudio, isPreEventAudio }: RecorderSettings): AudioSettings => ({
+  isOn: launchWithAudio !== undefined,
+  isInPreEvent: isPreEventAudio === true,
 });
 
 const codeOf = (error: unknown): ErrorCode => (isCameraError(error) ? error.code : 'storage/io');

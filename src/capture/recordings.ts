@@ -3,7 +3,6 @@ import { monotonicMs, type MonotonicMs } from '../units.js';
 import { DURABLE_MS_MAX } from './indicator.js';
 import { Mutes } from './mutes.js';
 import type { Fragment, Mark, RecordingSink, Trigger } from './ports.js';
-import type { RecorderSettings } from './recorder-api.js';
 import type { PreEvent } from './pre-event-buffer.js';
 import { RecordingWriter, type RecordingAudio } from './recording-writer.js';
 import { WriteBudget } from './write-budget.js';
@@ -26,12 +25,6 @@ export interface RecordingsEvents {
 }
 
 /** What recordings take of the sound. */
-/** What of the recorder's settings a recording depends on. */
-export type RecordingsSettings = Pick<
-  RecorderSettings,
-  'queueBytesMax' | 'launchWithAudio' | 'isPreEventAudio'
->;
-
 export interface AudioSettings {
   /** Whether there should be sound. */
   readonly isOn: boolean;
@@ -91,17 +84,15 @@ export class Recordings {
 
   constructor(
     ports: { readonly clock: Clock; readonly sink: RecordingSink },
-    settings: RecordingsSettings,
+    queueBytesMax: number,
+    audio: AudioSettings,
     events: RecordingsEvents,
   ) {
-    this.#audio = {
-      isOn: settings.launchWithAudio !== undefined,
-      isInPreEvent: settings.isPreEventAudio === true,
-    };
+    this.#audio = audio;
     this.#clock = ports.clock;
     this.#sink = ports.sink;
     this.#events = events;
-    this.#budget = new WriteBudget(settings.queueBytesMax);
+    this.#budget = new WriteBudget(queueBytesMax);
   }
 
   get active(): { readonly rec: number; readonly startedAt: MonotonicMs } | undefined {
@@ -155,6 +146,8 @@ export class Recordings {
 
   /** Makes a recording the active one and writes what the press fixed. */
   begin(start: RecordingStart): void {
+    // A mute ends with its recording, however that ended.
+    this.#mutes.set(this.#clock.monotonicMs(), false);
     const running = this.#running(start, 0, undefined);
     this.#active = running;
     for (const fragment of [...start.preEvent.fragments, ...start.later]) {
@@ -196,7 +189,7 @@ export class Recordings {
           segmentMs,
           trigger,
           preEvent: { askedMs, gotMs, reason },
-          audio: this.#audioFrom(pressedAt),
+          audio: this.#audioFrom(trigger === 'roll' ? undefined : pressedAt),
         },
         {
           appending: once(() => {
@@ -259,9 +252,11 @@ export class Recordings {
     while (this.#sealing.size > 0) await Promise.all(this.#sealing);
   }
 
-  #audioFrom(pressedAt: MonotonicMs): RecordingAudio {
+  /** Without a press, the recording goes on from another, sound and all. */
+  #audioFrom(pressedAt: MonotonicMs | undefined): RecordingAudio {
     const { isOn, isInPreEvent } = this.#audio;
-    const from = monotonicMs(isInPreEvent ? Number.MIN_SAFE_INTEGER : pressedAt + PRESS_GUARD_MS);
+    const isAll = isInPreEvent || pressedAt === undefined;
+    const from = monotonicMs(isAll ? Number.MIN_SAFE_INTEGER : pressedAt + PRESS_GUARD_MS);
     return { from, mutes: () => this.#mutes.list(), isExpected: isOn };
   }
 

@@ -64,11 +64,11 @@ export class WearerEffects {
   #mute(isMuted: boolean, press: number | undefined): void {
     const { clock, facts, recordings, momentOf } = this.#parts;
     const { active } = recordings;
-    if (active === undefined) return;
     const moment = press === undefined ? undefined : momentOf(press);
     const at = moment?.at ?? clock.monotonicMs();
-    const mediaMs = moment?.mediaMs ?? recordings.mediaMsAt(at);
     recordings.setMuted(at, isMuted);
+    if (active === undefined) return;
+    const mediaMs = moment?.mediaMs ?? recordings.mediaMsAt(at);
     facts.record({ type: 'mute', rec: active.rec, isMuted, at, mediaMs });
   }
 

@@ -63,8 +63,8 @@ function open(
     if (frames > 0) writtenAt.push(clock.monotonicMs());
     return Promise.resolve();
   };
-  const settings = { queueBytesMax: 512 * MIB, launchWithAudio: 'on' };
-  const recordings = new Recordings({ clock, sink }, settings, {
+  const audio = { isOn: true, isInPreEvent: false };
+  const recordings = new Recordings({ clock, sink }, 512 * MIB, audio, {
     reached: () => undefined,
     sealed: () => undefined,
     stopped: () => undefined,
