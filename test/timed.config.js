@@ -5,6 +5,7 @@
 export default {
   typescript: { rewritePaths: { 'test/': 'build/test/' }, compile: false },
   files: [
+    'test/contract/mqtt-connection.test.ts',
     'test/crash/kill-*.test.ts',
     'test/integration/capture/recording.test.ts',
     'test/integration/capture/audio.test.ts',
