@@ -89,7 +89,8 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
 /** RMC and GGA of a place in Dublin, at the time given. */
 export function sentences(now: Date): string {
   const two = (value: number): string => String(value).padStart(2, '0');
-  const time = `${two(now.getUTCHours())}${two(now.getUTCMinutes())}${two(now.getUTCSeconds())}.00`;
+  const hundredths = Math.floor(now.getUTCMilliseconds() / 10);
+  const time = `${two(now.getUTCHours())}${two(now.getUTCMinutes())}${two(now.getUTCSeconds())}.${two(hundredths)}`;
   const date = `${two(now.getUTCDate())}${two(now.getUTCMonth() + 1)}${two(now.getUTCFullYear() % 100)}`;
   const place = '5321.6802,N,00630.3371,W';
   const bodies = [

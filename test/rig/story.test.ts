@@ -69,8 +69,12 @@ test('a shift on the rig: buffering, a press, a hold, a fall, a position, the do
   t.is(started['rec'], 2);
   told('a fall has started a recording');
   sensors.standUp();
+  // Within a minute of a fall a stop is a reflex until it is confirmed.
+  await rig.press('record', HOLD_MS);
+  await lapel.event(({ outcome }) => outcome === 'refused-guarded', STEP_MS_MAX);
   await rig.press('record', HOLD_MS);
   await lapel.event(({ event, rec }) => event === 'recording-stopped' && rec === 2, STEP_MS_MAX);
+  told('the stop was refused once, and confirmed');
 
   await rig.drive(at('dock'), false);
   const docked = await camera.until(
