@@ -11,11 +11,12 @@ import { BOUNCE_GAP_MS_MAX, isHandFair, quantile, randomFrom, round } from './bo
 import type { Round } from './bouncing-hand.js';
 import { RIG_LINES, openRig } from './rig.js';
 
-// A thousand presses of a bouncing contact, in real time, from the wire to the gesture.
+// Presses of a bouncing contact, in real time, from the wire to the gesture: faster ones than any thumb makes.
 
-const PRESSES = 1_000;
+/** `PRESSES=1000` takes two minutes. */
+const PRESSES = Number(process.env['PRESSES'] ?? 300);
 /** Presses that may be void, see `isFair`; with more of them the machine is too busy to say anything. */
-const VOID_MAX = 100;
+const VOID_MAX = PRESSES / 10;
 /** The interval that every board has for its buttons. */
 const TIMING = { debounceIntervalMs: 30, holdMs: 1_000 };
 /** A press is 25 to 55 ms long, shorter than any thumb's; presses follow each other up to eight times a second. */
@@ -86,7 +87,7 @@ function count(
   }
 }
 
-test('a thousand presses with up to 30 ms of bounce: none lost, none doubled', async (t) => {
+test('hundreds of presses with up to 30 ms of bounce: none lost, none doubled', async (t) => {
   const rig = await openRig();
   t.teardown(() => rig.close());
   const clock = new SystemClock();

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { readTrust } from '../../src/cli/keys.js';
@@ -15,6 +16,8 @@ import { STEP_MS_MAX, VirtualCamera } from './virtual-camera.js';
 // The whole camera on the hardware of the rig: kernel drivers of Linux on L2, their models on L1.
 
 const HOLD_MS = 3500;
+/** Between two holds: what is shorter is a contact that bounces. */
+const PAUSE_MS = 400;
 /** Steady for this long is steady: the slowest blink has a period of 2 s. */
 const LOOK_MS = 2600;
 
@@ -72,6 +75,7 @@ test('a shift on the rig: buffering, a press, a hold, a fall, a position, the do
   // Within a minute of a fall a stop is a reflex until it is confirmed.
   await rig.press('record', HOLD_MS);
   await lapel.event(({ outcome }) => outcome === 'refused-guarded', STEP_MS_MAX);
+  await pause(PAUSE_MS);
   await rig.press('record', HOLD_MS);
   await lapel.event(({ event, rec }) => event === 'recording-stopped' && rec === 2, STEP_MS_MAX);
   told('the stop was refused once, and confirmed');
