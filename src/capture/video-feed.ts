@@ -83,6 +83,8 @@ export class VideoFeed {
   #newest: Fragment | undefined;
   #gapCause: string | undefined;
   #stopping: Promise<void> = Promise.resolve();
+  /** Whether the last word was to wake: a stop or a sleep that comes meanwhile takes it back. */
+  #isWaking = false;
 
   constructor(
     clock: Clock,
@@ -127,6 +129,7 @@ export class VideoFeed {
 
   /** Ends the run, killing it after `deadlineMs`; its last GOP has left as a fragment when this resolves. */
   async stop(deadlineMs: number): Promise<void> {
+    this.#isWaking = false;
     this.#step({ type: 'off' });
     this.#timer?.cancel();
     await this.#run?.handle?.stop(deadlineMs);
@@ -146,7 +149,10 @@ export class VideoFeed {
 
   /** Starts again after `sleep`, as soon as the last run has ended: a camera gives its pictures to one at a time. */
   wake(): void {
+    this.#isWaking = true;
     void this.#stopping.then(() => {
+      if (!this.#isWaking) return;
+      this.#isWaking = false;
       this.#watch = beginWatch(this.#clock.monotonicMs());
       this.#timer = undefined;
       this.#arm();

@@ -172,3 +172,22 @@ test('a bit rate far from what was asked is told with both figures, once', async
     ['capture/bitrate: 481 kbit/s for 5 s, 100 were asked for'],
   );
 });
+
+test('a camera that closes while it wakes starts no encoder any more', async (t) => {
+  const { clock, source, feed } = await begin();
+  const asleep = feed.sleep(100);
+  feed.wake();
+  await Promise.all([asleep, feed.stop(100)]);
+  await clock.advance(30_000);
+  t.is(source.runs.length, 1);
+});
+
+test('a camera that wakes while its encoder ends starts it again once', async (t) => {
+  const { clock, source, feed } = await begin();
+  const asleep = feed.sleep(100);
+  feed.wake();
+  await asleep;
+  await clock.advance(1000);
+  t.is(source.runs.length, 2);
+  await feed.stop(100);
+});
