@@ -3,6 +3,11 @@ import type { MonotonicMs } from '../units.js';
 /** A microphone that gives no frame for this long, while there are pictures, is lost: 94 frames. */
 const AUDIO_SILENCE_MS = 2000;
 /**
+ * The most that one picture adds to a silence: three pictures at 15 frames a second. A process that was held up reads
+ * its pictures before the frames that have been waiting beside them; that is not a silence of the microphone.
+ */
+const PICTURE_GAP_MS_MAX = 200;
+/**
  * Waits before a lost microphone is tried again. A new try costs the pictures of a new start of the encoder, about
  * 0.4 s, so it is never made while something is being recorded, and less and less often.
  */
@@ -16,8 +21,10 @@ export interface AudioWatchState {
   /** Whether the present run has its branch. */
   readonly isInRun: boolean;
   readonly isLost: boolean;
-  /** Newest frame of the run, or its first picture. */
-  readonly lastAt: MonotonicMs | undefined;
+  /** How long there have been pictures and no frame, since the newest frame or the first picture of the run. */
+  readonly silentMs: number;
+  /** Newest picture of the run. */
+  readonly pictureAt: MonotonicMs | undefined;
   /** Losses since there was a frame. */
   readonly losses: number;
   /** When a lost one may be tried again. */
@@ -30,7 +37,8 @@ export const watchAudio = (isWanted: boolean): AudioWatchState => ({
   isWanted,
   isInRun: false,
   isLost: false,
-  lastAt: undefined,
+  silentMs: 0,
+  pictureAt: undefined,
   losses: 0,
   retryAt: 0,
   cause: undefined,
@@ -40,16 +48,17 @@ export const watchAudio = (isWanted: boolean): AudioWatchState => ({
 export const audioRunStarts = (state: AudioWatchState, now: MonotonicMs): AudioWatchState => ({
   ...state,
   isInRun: state.isWanted && (!state.isLost || now >= state.retryAt),
-  lastAt: undefined,
+  silentMs: 0,
+  pictureAt: undefined,
   cause: undefined,
 });
 
 /** A frame has come: whatever was wrong is over. */
-export const audioHeard = (state: AudioWatchState, now: MonotonicMs): AudioWatchState => ({
+export const audioHeard = (state: AudioWatchState): AudioWatchState => ({
   ...state,
   isInRun: true,
   isLost: false,
-  lastAt: now,
+  silentMs: 0,
   losses: 0,
 });
 
@@ -66,14 +75,15 @@ export function audioFailed(state: AudioWatchState, now: MonotonicMs): AudioWatc
   return { ...state, isInRun: false, isLost: true, losses, retryAt: now + delayMs };
 }
 
-/** At a picture: since when there are pictures without sound, and whether that is a loss now. */
+/** At a picture: for how long there have been pictures without sound, and whether that is a loss now. */
 export function audioAtPicture(
   state: AudioWatchState,
   now: MonotonicMs,
 ): { readonly state: AudioWatchState; readonly lost?: string } {
   if (!state.isInRun) return { state };
-  if (state.lastAt === undefined) return { state: { ...state, lastAt: now } };
-  if (now - state.lastAt < AUDIO_SILENCE_MS) return { state };
+  const passedMs = state.pictureAt === undefined ? 0 : now - state.pictureAt;
+  const silentMs = state.silentMs + Math.min(passedMs, PICTURE_GAP_MS_MAX);
+  if (silentMs < AUDIO_SILENCE_MS) return { state: { ...state, silentMs, pictureAt: now } };
   const cause = state.cause ?? `no sound for ${AUDIO_SILENCE_MS} ms`;
   return { state: audioFailed(state, now), lost: cause };
 }

@@ -75,7 +75,7 @@ export class MicrophoneFeed {
         run.clock.observe(start90k + HEARD_90K, at);
         run.frames.push({ data, start90k, capturedAt: run.clock.at(start90k) });
         if (run.frames.length > FRAMES_WAITING_MAX) run.frames.shift();
-        this.#watch = audioHeard(this.#watch, at);
+        this.#watch = audioHeard(this.#watch);
       }
     } catch (cause) {
       run.reader = undefined;
