@@ -1,16 +1,13 @@
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { decodePayload } from '../../src/evidence/dsse.js';
-import { openDatabase } from '../../src/storage/database.js';
-import { readEntries } from '../../src/storage/device-log.js';
 import { Mosquitto } from '../support/sync/mosquitto.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { isHandFair, quantile, randomFrom, round } from './bouncing-hand.js';
 import type { Hand, Round } from './bouncing-hand.js';
 import { watchLight } from './light-watch.js';
 import type { LightChange } from './light-watch.js';
+import { readLog } from './read-log.js';
 import { RIG_LINES, openRig } from './rig.js';
 import { Sensors } from './sensors.js';
 import { STEP_MS_MAX, VirtualCamera } from './virtual-camera.js';
@@ -58,23 +55,6 @@ function playedOf({ steps, presses, releases }: Round, times: readonly number[])
       isFair: isHandFair(steps.slice(first, end), times.slice(first, end), HAND_LATE_MS_MAX),
     };
   });
-}
-
-function readLedger(data: string): PressEntry[] {
-  const db = openDatabase(path.join(data, 'card', 'lapel.db'), { readOnly: true });
-  const entries: PressEntry[] = [];
-  for (let from = 0; ;) {
-    const page = readEntries(db, from, 1000);
-    for (const { type, envelope } of page) {
-      if (type === 'press') {
-        entries.push(JSON.parse(decodePayload(envelope).toString()) as PressEntry);
-      }
-    }
-    if (page.length < 1000) break;
-    from += page.length;
-  }
-  db.close();
-  return entries;
 }
 
 /** Each press of the hand is in the ledger once, as the outcome wanted; returns the latencies that the ledger gives. */
@@ -199,7 +179,13 @@ test('presses of a bouncing contact: each is in the ledger once with its outcome
   const changes = await stopLooking();
   await camera.close();
 
-  const latencies = checkLedger(t, level, played, readLedger(camera.data), starts[0] ?? NaN);
+  const latencies = checkLedger(
+    t,
+    level,
+    played,
+    readLog<PressEntry>(camera.data, 'press'),
+    starts[0] ?? NaN,
+  );
   t.log(`edge to outcome in the ledger p50 / p95 / max: ${figures(latencies)} ms`);
   const toRed = answers(starts, changes, true);
   t.is(toRed.length, starts.length, 'every start lights red');

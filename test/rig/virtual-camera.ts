@@ -32,8 +32,8 @@ export class VirtualCamera {
     this.board = at('board.json');
   }
 
-  /** Makes keys, a configuration, and a board file that is `board/virtual.json` with what this rig has elsewhere. */
-  static async make(root: string, rig: Rig): Promise<VirtualCamera> {
+  /** Makes keys, a configuration, and a board file that is `board/virtual.json` with what this rig has elsewhere. `chosen` are settings besides. */
+  static async make(root: string, rig: Rig, chosen: object = {}): Promise<VirtualCamera> {
     const camera = new VirtualCamera(root);
     const { fs } = camera.#machine;
     const { data, store, trust } = camera;
@@ -42,7 +42,7 @@ export class VirtualCamera {
     await initReceiver(fs, store, 'rx1');
     const { config } = await enrolCamera(fs, { data, trust, store });
     const settings = { preEventMs: 3000, segmentMs: 5000, reserveBytes: 256 * 1024 * 1024 };
-    await writeFile(dataPaths(data).config, JSON.stringify({ ...config, ...settings }));
+    await writeFile(dataPaths(data).config, JSON.stringify({ ...config, ...settings, ...chosen }));
     await camera.writeBoard(rig);
     return camera;
   }
