@@ -30,6 +30,8 @@ import { fastSigner } from '../support/fast-signer.js';
  * as it stood at that step, or lost, so that the catalog has to be made from the files.
  */
 
+/** No bound on speed: what takes longer has stopped. Beside other tests one of these took two minutes. */
+const HANGS_MS = 300_000;
 const CARD = '/card';
 const NEWLINE = 10;
 
@@ -214,80 +216,91 @@ async function everyCut(
   return cases;
 }
 
-test('cut at every step in every mode, database kept: all that was durable is there, and verifies', async (t) => {
-  t.timeout(120_000);
-  const directory = await fastDirectory(t);
-  const script = await recordCrashScript(directory);
-  const file = path.join(directory, 'kept.db');
-  const cases = await everyCut(script, async (now, open, database) => {
-    await Promise.all(['', '-wal', '-shm'].map((end) => rm(file + end, { force: true })));
-    if (database !== undefined) copyDatabase(database, file);
-    const db = openDatabase(file);
-    try {
-      await recoverAndCheck(now, open(), db);
-    } finally {
-      db.close();
-    }
-  });
-  t.log(
-    `${script.journal.length} steps, ${script.databases.length} states of the database, ${cases} cuts`,
-  );
-  t.true(cases > 100);
-});
-
-test('cut at every step in every mode, database lost: the catalog is made from the files', async (t) => {
-  t.timeout(120_000);
-  const script = await recordCrashScript(await fastDirectory(t));
-  const cases = await everyCut(script, async (now, open) => {
-    const db = openDatabase(':memory:');
-    try {
-      await recoverAndCheck(now, open(), db);
-    } finally {
-      db.close();
-    }
-  });
-  t.true(cases > 100);
-});
-
-test('cut again at every step of the recovery: the next one comes to the same end', async (t) => {
-  t.timeout(120_000);
-  const script = await recordCrashScript(await fastDirectory(t));
-  const { device } = script;
-  /** Every so many cuts of the recording are cut again; a prime, so that all modes and phases get their turn. */
-  const STRIDE = 13;
-  /** And all of those that have torn a head, for then recovery replaces a file that vouches for something. */
-  const hasTornHead = (files: Files): boolean =>
-    [...files].some(
-      ([name, content]) =>
-        name.endsWith('.heads') &&
-        content.length > 0 &&
-        (content.includes(0) || content.at(-1) !== NEWLINE),
-    );
-  let seen = 0;
-  let cuts = 0;
-  await everyCut(script, async (now, open) => {
-    seen += 1;
-    if (seen % STRIDE !== 0 && !hasTornHead(now.before)) return;
-    for (let steps = 1; ; steps += 1) {
-      const fs = open();
-      const db = openDatabase(':memory:');
+test.serial(
+  'cut at every step in every mode, database kept: all that was durable is there, and verifies',
+  async (t) => {
+    t.timeout(HANGS_MS);
+    const directory = await fastDirectory(t);
+    const script = await recordCrashScript(directory);
+    const file = path.join(directory, 'kept.db');
+    const cases = await everyCut(script, async (now, open, database) => {
+      await Promise.all(['', '-wal', '-shm'].map((end) => rm(file + end, { force: true })));
+      if (database !== undefined) copyDatabase(database, file);
+      const db = openDatabase(file);
       try {
-        const boot = await startBoot({ device, fs, db, boot: 2, ...sessionOf(2) });
-        const before = fs.journal.length;
-        fs.faults.powerOffAfter = before + steps;
-        const key = device.deviceKey.publicKey;
-        // Whether it ended well or not: after the cut only the card counts.
-        await new Recovery(boot.ctx, boot.catalog, boot.entries, key).run().catch(() => undefined);
-        if (fs.journal.length < before + steps) return;
-        const mode = modesAt(steps)[cuts % modesAt(steps).length] ?? { keeps: 'none' };
-        const name = `${now.name}, then recovery at ${describe(steps, mode)}`;
-        await recoverAndCheck({ ...now, name }, fs.cut(mode), db, 3);
-        cuts += 1;
+        await recoverAndCheck(now, open(), db);
       } finally {
         db.close();
       }
-    }
-  });
-  t.log(`${cuts} cuts of a recovery`);
-  t.true(cuts > 100);
-});
+    });
+    t.log(
+      `${script.journal.length} steps, ${script.databases.length} states of the database, ${cases} cuts`,
+    );
+    t.true(cases > 100);
+  },
+);
+
+test.serial(
+  'cut at every step in every mode, database lost: the catalog is made from the files',
+  async (t) => {
+    t.timeout(HANGS_MS);
+    const script = await recordCrashScript(await fastDirectory(t));
+    const cases = await everyCut(script, async (now, open) => {
+      const db = openDatabase(':memory:');
+      try {
+        await recoverAndCheck(now, open(), db);
+      } finally {
+        db.close();
+      }
+    });
+    t.true(cases > 100);
+  },
+);
+
+test.serial(
+  'cut again at every step of the recovery: the next one comes to the same end',
+  async (t) => {
+    t.timeout(HANGS_MS);
+    const script = await recordCrashScript(await fastDirectory(t));
+    const { device } = script;
+    /** Every so many cuts of the recording are cut again; a prime, so that all modes and phases get their turn. */
+    const STRIDE = 13;
+    /** And all of those that have torn a head, for then recovery replaces a file that vouches for something. */
+    const hasTornHead = (files: Files): boolean =>
+      [...files].some(
+        ([name, content]) =>
+          name.endsWith('.heads') &&
+          content.length > 0 &&
+          (content.includes(0) || content.at(-1) !== NEWLINE),
+      );
+    let seen = 0;
+    let cuts = 0;
+    await everyCut(script, async (now, open) => {
+      seen += 1;
+      if (seen % STRIDE !== 0 && !hasTornHead(now.before)) return;
+      for (let steps = 1; ; steps += 1) {
+        const fs = open();
+        const db = openDatabase(':memory:');
+        try {
+          const boot = await startBoot({ device, fs, db, boot: 2, ...sessionOf(2) });
+          const before = fs.journal.length;
+          fs.faults.powerOffAfter = before + steps;
+          const key = device.deviceKey.publicKey;
+          // Whether it ended well or not: after the cut only the card counts.
+          await new Recovery(boot.ctx, boot.catalog, boot.entries, key)
+            .run()
+            .catch(() => undefined);
+          if (fs.journal.length < before + steps) return;
+          const mode = modesAt(steps)[cuts % modesAt(steps).length] ?? { keeps: 'none' };
+          const name = `${now.name}, then recovery at ${describe(steps, mode)}`;
+          await recoverAndCheck({ ...now, name }, fs.cut(mode), db, 3);
+          cuts += 1;
+        } finally {
+          db.close();
+        }
+      }
+    });
+    t.log(`${cuts} cuts of a recovery`);
+    t.true(cuts > 100);
+  },
+);

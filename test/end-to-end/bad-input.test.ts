@@ -91,7 +91,7 @@ const exists = (file: string): Promise<boolean> =>
     () => false,
   );
 
-test('an unknown board is refused with the boards there are, keys or not', async (t) => {
+test.serial('an unknown board is refused with the boards there are, keys or not', async (t) => {
   const data = path.join(await temporaryDirectory(t), 'cam');
   const expected = {
     code: 'board/not-found',
@@ -102,7 +102,7 @@ test('an unknown board is refused with the boards there are, keys or not', async
   t.false(await exists(data), 'and nothing is made');
 });
 
-test('every fault of a board file is named, path and reason, in one line', async (t) => {
+test.serial('every fault of a board file is named, path and reason, in one line', async (t) => {
   const dir = await temporaryDirectory(t);
   const board = await boardFile(dir, (text) =>
     text
@@ -115,22 +115,25 @@ test('every fault of a board file is named, path and reason, in one line', async
   await refuses(t, { code: 'board/invalid', says }, 'run', '--board', board, '--data', dir);
 });
 
-test('a board file that is no JSON is refused with the place of the fault', async (t) => {
+test.serial('a board file that is no JSON is refused with the place of the fault', async (t) => {
   const dir = await temporaryDirectory(t);
   const board = await boardFile(dir, (text) => text.replace('"gpio": {', '"gpio" {'));
   const expected = { code: 'board/invalid', says: /not a JSON document.*line 5/ } as const;
   await refuses(t, expected, 'run', '--board', board, '--data', dir);
 });
 
-test('an encoder that this machine does not have is named before the card is touched', async (t) => {
-  const dir = await temporaryDirectory(t);
-  const data = await cameraIn(dir);
-  const plugins = await pluginsWithoutEncoder(dir);
-  const words = ['run', '--board', 'sim', '--data', data, '--log-level', 'error'];
-  const ended = await runTool('env', [...plugins, process.execPath, LAPEL, ...words]);
-  checkLine(t, ended, { code: 'hal/no-element', says: /x264enc/ });
-  t.false(await exists(path.join(data, 'card')));
-});
+test.serial(
+  'an encoder that this machine does not have is named before the card is touched',
+  async (t) => {
+    const dir = await temporaryDirectory(t);
+    const data = await cameraIn(dir);
+    const plugins = await pluginsWithoutEncoder(dir);
+    const words = ['run', '--board', 'sim', '--data', data, '--log-level', 'error'];
+    const ended = await runTool('env', [...plugins, process.execPath, LAPEL, ...words]);
+    checkLine(t, ended, { code: 'hal/no-element', says: /x264enc/ });
+    t.false(await exists(path.join(data, 'card')));
+  },
+);
 
 /** Variables for a GStreamer that has everything the simulated board needs but the x264 plugin. */
 async function pluginsWithoutEncoder(dir: string): Promise<readonly string[]> {
@@ -145,7 +148,7 @@ async function pluginsWithoutEncoder(dir: string): Promise<readonly string[]> {
   return [`GST_PLUGIN_SYSTEM_PATH_1_0=${to}`, `GST_REGISTRY_1_0=${path.join(dir, 'registry')}`];
 }
 
-test('footage that is missing is named', async (t) => {
+test.serial('footage that is missing is named', async (t) => {
   const dir = await temporaryDirectory(t);
   const data = await cameraIn(dir);
   const board = await boardFile(dir, (text) => text.replace('street-640x360', 'nowhere'));
@@ -154,21 +157,24 @@ test('footage that is missing is named', async (t) => {
   await refuses(t, expected, 'doctor', '--board', board, '--data', data);
 });
 
-test('a camera without keys is refused with the command that makes them, and nothing is made', async (t) => {
-  const data = path.join(await temporaryDirectory(t), 'cam');
-  const expected = { code: 'keys/missing', says: /no camera is set up in .*cam/ } as const;
-  await refuses(t, expected, 'run', '--board', 'sim', '--data', data);
-  await refuses(t, expected, 'status', '--data', data);
-  await refuses(
-    t,
-    { code: 'keys/missing', says: /no key in .*device\.key/ },
-    ...['keys', 'show', '--data', data],
-  );
-  t.regex(new CameraError('keys/missing', '').remedy, /lapel keys init/);
-  t.false(await exists(data));
-});
+test.serial(
+  'a camera without keys is refused with the command that makes them, and nothing is made',
+  async (t) => {
+    const data = path.join(await temporaryDirectory(t), 'cam');
+    const expected = { code: 'keys/missing', says: /no camera is set up in .*cam/ } as const;
+    await refuses(t, expected, 'run', '--board', 'sim', '--data', data);
+    await refuses(t, expected, 'status', '--data', data);
+    await refuses(
+      t,
+      { code: 'keys/missing', says: /no key in .*device\.key/ },
+      ...['keys', 'show', '--data', data],
+    );
+    t.regex(new CameraError('keys/missing', '').remedy, /lapel keys init/);
+    t.false(await exists(data));
+  },
+);
 
-test('a configuration that cannot be read, or with faults, is refused', async (t) => {
+test.serial('a configuration that cannot be read, or with faults, is refused', async (t) => {
   const dir = await temporaryDirectory(t);
   const data = await cameraIn(dir);
   const run = ['run', '--board', 'sim', '--data', data];
@@ -199,86 +205,98 @@ interface FullStatus {
   readonly fault: { readonly code: string; readonly message: string } | null;
 }
 
-test('without free space a press is refused for everybody to hear, and the camera goes on', async (t) => {
-  t.timeout(120_000);
-  const dir = await smallDirectory(t);
-  const desk = await setUpDesk(dir, { reserveBytes: 64 * 2 ** 30 });
-  const camera = await startCamera(desk);
-  t.teardown(() => camera.end('SIGKILL'));
-  for (const times of [1, 2]) {
-    await sim(desk, 'press', 'record');
-    const seen = (): number =>
-      camera.events.filter(({ outcome }) => outcome === 'refused-storage').length;
-    await camera.event(({ event }) => event === 'press' && seen() === times);
-  }
-  // Other faults may come first on a busy machine; this one has to come.
-  const fault = await camera.event(
-    ({ event, code }) => event === 'fault' && code === 'storage/disk-full',
-  );
-  t.regex(String(fault['message']), /MiB are free, a recording starts only above 65536 MiB/);
-  t.is(fault['remedy'], new CameraError('storage/disk-full', '').remedy);
-  const { result } = await runLapelJson<FullStatus>('status', '--data', desk.data);
-  t.is(result.recorder.mode, 'fault');
-  t.is(result.recorder.rec, null);
-  t.is(result.fault?.code, 'storage/disk-full');
-  const said = await runLapel('status', '--data', desk.data);
-  t.regex(said.stdout, /^fault: storage\/disk-full: .*Use a larger card.*\.$/m);
-  const state = await runLapel('sim', 'state', '--data', desk.data);
-  t.regex(state.stdout, /"fault": "(on|blinking)"/);
-  t.is(camera.process.exitCode, null);
-  await camera.end('SIGTERM');
-  t.is(camera.process.exitCode, 0);
-  t.deepEqual(await readdir(path.join(desk.data, 'card', 'ev', '1')), ['session.dsse']);
-});
+test.serial(
+  'without free space a press is refused for everybody to hear, and the camera goes on',
+  async (t) => {
+    t.timeout(120_000);
+    const dir = await smallDirectory(t);
+    const desk = await setUpDesk(dir, { reserveBytes: 64 * 2 ** 30 });
+    const camera = await startCamera(desk);
+    t.teardown(() => camera.end('SIGKILL'));
+    for (const times of [1, 2]) {
+      await sim(desk, 'press', 'record');
+      const seen = (): number =>
+        camera.events.filter(({ outcome }) => outcome === 'refused-storage').length;
+      await camera.event(({ event }) => event === 'press' && seen() === times);
+    }
+    // Other faults may come first on a busy machine; this one has to come.
+    const fault = await camera.event(
+      ({ event, code }) => event === 'fault' && code === 'storage/disk-full',
+    );
+    t.regex(String(fault['message']), /MiB are free, a recording starts only above 65536 MiB/);
+    t.is(fault['remedy'], new CameraError('storage/disk-full', '').remedy);
+    const { result } = await runLapelJson<FullStatus>('status', '--data', desk.data);
+    t.is(result.recorder.mode, 'fault');
+    t.is(result.recorder.rec, null);
+    t.is(result.fault?.code, 'storage/disk-full');
+    const said = await runLapel('status', '--data', desk.data);
+    t.regex(said.stdout, /^fault: storage\/disk-full: .*Use a larger card.*\.$/m);
+    const state = await runLapel('sim', 'state', '--data', desk.data);
+    t.regex(state.stdout, /"fault": "(on|blinking)"/);
+    t.is(camera.process.exitCode, null);
+    await camera.end('SIGTERM');
+    t.is(camera.process.exitCode, 0);
+    t.deepEqual(await readdir(path.join(desk.data, 'card', 'ev', '1')), ['session.dsse']);
+  },
+);
 
-test('a second camera on the same data directory is refused before it begins a boot', async (t) => {
-  const desk = await setUpDesk(await temporaryDirectory(t));
-  const camera = await startCamera(desk);
-  t.teardown(() => camera.end('SIGKILL'));
-  const words = ['run', '--board', 'sim', '--data', desk.data, '--log-level', 'error'];
-  await refuses(t, { code: 'cli/already-running', says: /control\.sock/ }, ...words);
-  t.deepEqual(await readdir(path.join(desk.data, 'card', 'ev')), ['1']);
-  const { result } = await runLapelJson<{ boot: number }>('status', '--data', desk.data);
-  t.is(result.boot, 1, 'the first one still answers');
-  await camera.end('SIGTERM');
-  t.is(camera.process.exitCode, 0);
-  t.false(await exists(path.join(desk.data, 'control.sock')));
-});
+test.serial(
+  'a second camera on the same data directory is refused before it begins a boot',
+  async (t) => {
+    const desk = await setUpDesk(await temporaryDirectory(t));
+    const camera = await startCamera(desk);
+    t.teardown(() => camera.end('SIGKILL'));
+    const words = ['run', '--board', 'sim', '--data', desk.data, '--log-level', 'error'];
+    await refuses(t, { code: 'cli/already-running', says: /control\.sock/ }, ...words);
+    t.deepEqual(await readdir(path.join(desk.data, 'card', 'ev')), ['1']);
+    const { result } = await runLapelJson<{ boot: number }>('status', '--data', desk.data);
+    t.is(result.boot, 1, 'the first one still answers');
+    await camera.end('SIGTERM');
+    t.is(camera.process.exitCode, 0);
+    t.false(await exists(path.join(desk.data, 'control.sock')));
+  },
+);
 
-test('words that the simulated board does not know are a usage error with the ones it knows', async (t) => {
-  const desk = await setUpDesk(await temporaryDirectory(t));
-  const camera = await startCamera(desk);
-  t.teardown(() => camera.end('SIGKILL'));
-  const at = ['--data', desk.data];
-  const unknown = { code: 'cli/usage', exit: 2, says: /expected one of: press/ } as const;
-  await refuses(t, unknown, 'sim', 'dance', ...at);
-  const battery = { code: 'cli/usage', exit: 2, says: /expected: battery 0\.\.100/ } as const;
-  await refuses(t, battery, 'sim', 'battery', '101', ...at);
-  // A word that looks like an option is a word here.
-  mustPass(await runLapel('sim', ...at, 'clock', '-2h'));
-  mustPass(await runLapel('sim', ...at, 'battery', '9'));
-});
+test.serial(
+  'words that the simulated board does not know are a usage error with the ones it knows',
+  async (t) => {
+    const desk = await setUpDesk(await temporaryDirectory(t));
+    const camera = await startCamera(desk);
+    t.teardown(() => camera.end('SIGKILL'));
+    const at = ['--data', desk.data];
+    const unknown = { code: 'cli/usage', exit: 2, says: /expected one of: press/ } as const;
+    await refuses(t, unknown, 'sim', 'dance', ...at);
+    const battery = { code: 'cli/usage', exit: 2, says: /expected: battery 0\.\.100/ } as const;
+    await refuses(t, battery, 'sim', 'battery', '101', ...at);
+    // A word that looks like an option is a word here.
+    mustPass(await runLapel('sim', ...at, 'clock', '-2h'));
+    mustPass(await runLapel('sim', ...at, 'battery', '9'));
+  },
+);
 
-test('a broker that is not there, or says nothing for 10 s, ends receiver and demo', async (t) => {
-  const dir = await temporaryDirectory(t);
-  const broker = await deadBroker();
-  const [store, trust] = [path.join(dir, 'store'), path.join(dir, 'trust.json')];
-  mustPass(await runLapel('keys', 'init', '--receiver', 'rx1', '--store', store));
-  await writeFile(trust, formatTrust(emptyTrust()));
-  const expected = { code: 'sync/no-broker', says: /no MQTT broker answers at mqtt:/ } as const;
-  const receive = ['receive', '--store', store, '--trust', trust, '--broker'];
-  await refuses(t, expected, ...receive, broker);
-  const silent = createServer();
-  t.teardown(() => silent.close());
-  const port = await listen(silent);
-  const said = { ...expected, says: /no answer within 10000 ms/ };
-  await refuses(t, said, ...receive, `mqtt://127.0.0.1:${port}`);
-  const demo = ['demo', '--dir', path.join(dir, 'demo'), '--broker', broker];
-  checkLine(t, await runLapel(...demo), expected);
-  await refuses(t, { ...expected, says: /must be mqtt/ }, ...receive, 'http://127.0.0.1');
-});
+test.serial(
+  'a broker that is not there, or says nothing for 10 s, ends receiver and demo',
+  async (t) => {
+    const dir = await temporaryDirectory(t);
+    const broker = await deadBroker();
+    const [store, trust] = [path.join(dir, 'store'), path.join(dir, 'trust.json')];
+    mustPass(await runLapel('keys', 'init', '--receiver', 'rx1', '--store', store));
+    await writeFile(trust, formatTrust(emptyTrust()));
+    const expected = { code: 'sync/no-broker', says: /no MQTT broker answers at mqtt:/ } as const;
+    const receive = ['receive', '--store', store, '--trust', trust, '--broker'];
+    await refuses(t, expected, ...receive, broker);
+    const silent = createServer();
+    t.teardown(() => silent.close());
+    const port = await listen(silent);
+    const said = { ...expected, says: /no answer within 10000 ms/ };
+    await refuses(t, said, ...receive, `mqtt://127.0.0.1:${port}`);
+    const demo = ['demo', '--dir', path.join(dir, 'demo'), '--broker', broker];
+    checkLine(t, await runLapel(...demo), expected);
+    await refuses(t, { ...expected, says: /must be mqtt/ }, ...receive, 'http://127.0.0.1');
+  },
+);
 
-test('a receiver without a key or a trust file is refused', async (t) => {
+test.serial('a receiver without a key or a trust file is refused', async (t) => {
   const dir = await temporaryDirectory(t);
   const [store, trust] = [path.join(dir, 'store'), path.join(dir, 'trust.json')];
   const words = ['receive', '--broker', 'mqtt://127.0.0.1:1', '--store', store, '--trust', trust];
@@ -294,7 +312,7 @@ test('a receiver without a key or a trust file is refused', async (t) => {
   );
 });
 
-test('keys are never replaced, and a receiver key needs its store', async (t) => {
+test.serial('keys are never replaced, and a receiver key needs its store', async (t) => {
   const dir = await temporaryDirectory(t);
   const data = await cameraIn(dir);
   const before = await readFile(path.join(data, 'internal', 'device.key'));
@@ -314,31 +332,34 @@ test('keys are never replaced, and a receiver key needs its store', async (t) =>
   t.false(await exists(path.join(other, 'internal', 'device.key')));
 });
 
-test('without a running camera sim is refused; status tells of the card, also before the first run', async (t) => {
-  const dir = await temporaryDirectory(t);
-  const data = await cameraIn(dir);
-  const expected = { code: 'cli/not-running', says: /no camera at .*control\.sock/ } as const;
-  await refuses(t, expected, 'sim', 'state', '--data', data);
-  const { status, stdout } = await runLapel('status', '--data', data);
-  t.is(status, 0);
-  t.regex(stdout, /^camera cam-1 is not running\n.*has not run on this card/);
-  const json = await runLapelJson('status', '--data', data);
-  t.deepEqual(json.result, {
-    ok: true,
-    running: false,
-    device: 'cam-1',
-    card: null,
-    retention: null,
-  });
-});
+test.serial(
+  'without a running camera sim is refused; status tells of the card, also before the first run',
+  async (t) => {
+    const dir = await temporaryDirectory(t);
+    const data = await cameraIn(dir);
+    const expected = { code: 'cli/not-running', says: /no camera at .*control\.sock/ } as const;
+    await refuses(t, expected, 'sim', 'state', '--data', data);
+    const { status, stdout } = await runLapel('status', '--data', data);
+    t.is(status, 0);
+    t.regex(stdout, /^camera cam-1 is not running\n.*has not run on this card/);
+    const json = await runLapelJson('status', '--data', data);
+    t.deepEqual(json.result, {
+      ok: true,
+      running: false,
+      device: 'cam-1',
+      card: null,
+      retention: null,
+    });
+  },
+);
 
-test('a data directory too deep for a socket is a usage error', async (t) => {
+test.serial('a data directory too deep for a socket is a usage error', async (t) => {
   const dir = path.join(await temporaryDirectory(t), 'd'.repeat(100));
   const expected = { code: 'cli/usage', exit: 2, says: /at most 107 bytes/ } as const;
   await refuses(t, expected, 'sim', 'state', '--data', dir);
 });
 
-test('a command line that is not understood ends with 2 and one line', async (t) => {
+test.serial('a command line that is not understood ends with 2 and one line', async (t) => {
   const usage = (says: RegExp) => ({ code: 'cli/usage', exit: 2, says }) as const;
   await refuses(t, usage(/unknown command 'nosuch'/), 'nosuch');
   await refuses(t, usage(/unknown command 'statsu'.*status/), 'statsu');
@@ -353,52 +374,65 @@ test('a command line that is not understood ends with 2 and one line', async (t)
   await refuses(t, usage(/--log-level loud/), 'run', '--board', 'sim', '--log-level', 'loud');
 });
 
-test('no command at all shows the commands and ends with 2; asked for, they end with 0', async (t) => {
-  const bare = await runLapel();
-  t.is(bare.status, 2);
-  t.regex(bare.stderr, /Usage: lapel[\s\S]*lapel demo/);
-  const help = await runLapel('help');
-  t.is(help.status, 0);
-  t.is(help.stderr, '');
-  for (const verb of ['demo', 'run', 'sim', 'status', 'doctor', 'receive', 'verify', 'export']) {
-    t.regex(help.stdout, new RegExp(`^  ${verb} `, 'm'));
-  }
-  const version = await runLapel('--version');
-  const { version: expected } = JSON.parse(await readFile('package.json', 'utf8')) as {
-    version: string;
-  };
-  t.is(version.stdout, `${expected}\n`);
-});
+test.serial(
+  'no command at all shows the commands and ends with 2; asked for, they end with 0',
+  async (t) => {
+    const bare = await runLapel();
+    t.is(bare.status, 2);
+    t.regex(bare.stderr, /Usage: lapel[\s\S]*lapel demo/);
+    const help = await runLapel('help');
+    t.is(help.status, 0);
+    t.is(help.stderr, '');
+    for (const verb of ['demo', 'run', 'sim', 'status', 'doctor', 'receive', 'verify', 'export']) {
+      t.regex(help.stdout, new RegExp(`^  ${verb} `, 'm'));
+    }
+    const version = await runLapel('--version');
+    const { version: expected } = JSON.parse(await readFile('package.json', 'utf8')) as {
+      version: string;
+    };
+    t.is(version.stdout, `${expected}\n`);
+  },
+);
 
-test('verify never says not-ok of what is no evidence, and not-feasible without the device', async (t) => {
-  const dir = await temporaryDirectory(t);
-  const camera = makeCamera('cam-1', [17]);
-  const recording = await writeSegments(path.join(dir, 'store', 'cam-1'), camera, [
-    makeSegment(camera),
-  ]);
-  const trust = path.join(dir, 'trust.json');
-  await writeFile(trust, formatTrust(emptyTrust()));
-  const empty = path.join(dir, 'empty');
-  await mkdir(empty);
-  const wrong = (says: RegExp) => ({ code: 'storage/not-found', exit: 2, says }) as const;
-  await refuses(t, wrong(/no segment in .*empty/), 'verify', empty, '--trust', trust);
-  await refuses(t, wrong(/there is no .*gone/), 'verify', path.join(dir, 'gone'), '--trust', trust);
-  await refuses(
-    t,
-    wrong(/none\.json/),
-    'verify',
-    recording,
-    '--trust',
-    path.join(dir, 'none.json'),
-  );
-  const { status, result } = await runLapelJson<{ state: string }>(
-    ...['verify', recording, '--trust', trust],
-  );
-  t.is(status, 4);
-  t.is(result.state, 'not-feasible');
-});
+test.serial(
+  'verify never says not-ok of what is no evidence, and not-feasible without the device',
+  async (t) => {
+    const dir = await temporaryDirectory(t);
+    const camera = makeCamera('cam-1', [17]);
+    const recording = await writeSegments(path.join(dir, 'store', 'cam-1'), camera, [
+      makeSegment(camera),
+    ]);
+    const trust = path.join(dir, 'trust.json');
+    await writeFile(trust, formatTrust(emptyTrust()));
+    const empty = path.join(dir, 'empty');
+    await mkdir(empty);
+    const wrong = (says: RegExp) => ({ code: 'storage/not-found', exit: 2, says }) as const;
+    await refuses(t, wrong(/no segment in .*empty/), 'verify', empty, '--trust', trust);
+    await refuses(
+      t,
+      wrong(/there is no .*gone/),
+      'verify',
+      path.join(dir, 'gone'),
+      '--trust',
+      trust,
+    );
+    await refuses(
+      t,
+      wrong(/none\.json/),
+      'verify',
+      recording,
+      '--trust',
+      path.join(dir, 'none.json'),
+    );
+    const { status, result } = await runLapelJson<{ state: string }>(
+      ...['verify', recording, '--trust', trust],
+    );
+    t.is(status, 4);
+    t.is(result.state, 'not-feasible');
+  },
+);
 
-test('an export that cannot be right is refused and writes nothing', async (t) => {
+test.serial('an export that cannot be right is refused and writes nothing', async (t) => {
   const dir = await temporaryDirectory(t);
   const camera = makeCamera('cam-1', [17]);
   const root = path.join(dir, 'store', 'cam-1');
