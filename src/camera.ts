@@ -85,6 +85,13 @@ const FAULT_TEXT_MAX = 200;
 /** A clean end waits this long for the recorder, and again for broker and card. */
 const CLOSE_MS_MAX = 8000;
 
+/** Faults that are told and logged while the recorder goes on: never why it is in its fault. */
+const HARMLESS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'capture/audio-lost',
+  'capture/bitrate',
+  'capture/gop-too-long',
+]);
+
 /** A camera: the one place where board, capture, storage and sync meet. */
 export class Camera {
   readonly recorder: Recorder;
@@ -128,7 +135,7 @@ export class Camera {
         metadata.trigger('start', board.clock.monotonicMs());
       },
       faulted: ({ code, detail }) => {
-        this.#newestFault = faultOf(code, detail);
+        if (!HARMLESS.has(code)) this.#newestFault = faultOf(code, detail);
       },
     });
   }
