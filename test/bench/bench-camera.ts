@@ -13,7 +13,7 @@ import { createLogger } from '../../src/log.js';
 import { childrenOf, cpuSecondsOf, rssBytesOf } from '../support/process-figures.js';
 import type { CameraFigures } from './bench-figures.js';
 
-// The camera as `lapel run` builds it, in a process of its own. Prints one CameraFigures object.
+// The camera as `lapel run` builds it, in a process of its own, with sound `on` or `off`. Prints one CameraFigures object.
 
 const PRE_EVENT_MS = 30_000;
 const WINDOW_MS = 10_000;
@@ -95,6 +95,7 @@ const config = parseConfig({
   recipients,
   preEventMs: PRE_EVENT_MS,
   reserveBytes: 256 * 1024 * 1024,
+  audio: process.argv[2] !== 'off',
 });
 const latencies: Latencies = { firstDurableMs: [], preEventDurableMs: [], preEventGotMs: [] };
 const opened = await openCamera(

@@ -2,19 +2,21 @@ import { spawn } from 'node:child_process';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { launchLine } from '../../src/capture/pipeline.js';
+import { launchLine, launchLineWithAudio } from '../../src/capture/pipeline.js';
+import { parseConfig } from '../../src/config/config.js';
 import { boardDirectory } from '../../src/cli/paths.js';
 import { findBoard } from '../../src/hal/board-file.js';
 import { openMachine } from '../../src/hal/machine.js';
 import { cpuSecondsOf } from '../support/process-figures.js';
 import type { CameraFigures } from './bench-figures.js';
 
-// `npm run bench`: what recording costs beside bare gst-launch-1.0 with the same source and encoder, in one run.
-// gst-launch runs before and after the camera, so that a machine that drifts shows.
+// `npm run bench`: what recording costs beside bare gst-launch-1.0 with the same sources and encoders, in one run: first
+// without sound, then with it. gst-launch runs before and after the camera, so that a machine that drifts shows.
 
 const WARM_MS = 3000;
 const WINDOW_MS = 10_000;
 const MIB = 2 ** 20;
+const AUDIO_BITRATE_KBPS = parseConfig({ deviceId: 'bench' }).audioBitrateKbps;
 
 const row = (name: string, value: string, aim = ''): void => {
   process.stdout.write(`${name.padEnd(48)} ${value.padEnd(36)} ${aim}\n`);
@@ -30,10 +32,15 @@ const bareLine = (launch: string): string =>
     ' ! fakesink',
   );
 
-/** CPU of gst-launch with the source and encoder of the bench board and a fakesink, in percent of one core. */
-async function benchGstLaunch(): Promise<number> {
-  const board = await findBoard('sim-1080p', openMachine().fs, boardDirectory());
-  const words = bareLine(launchLine(board.camera)).split(' ').filter(Boolean);
+/** CPU of gst-launch with the sources and encoders of the bench board and fakesinks, in percent of one core. */
+async function benchGstLaunch(hasSound: boolean): Promise<number> {
+  const { camera, microphone } = await findBoard('sim-1080p', openMachine().fs, boardDirectory());
+  if (microphone === undefined) throw new Error('the bench board has no microphone');
+  const { source } = microphone;
+  const launch = hasSound
+    ? launchLineWithAudio(camera, { source, bitrateKbps: AUDIO_BITRATE_KBPS })
+    : launchLine(camera);
+  const words = bareLine(launch).split(' ').filter(Boolean);
   const child = spawn('gst-launch-1.0', ['-q', ...words], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -47,11 +54,11 @@ async function benchGstLaunch(): Promise<number> {
   return (used / seconds) * 100;
 }
 
-function benchCamera(): Promise<CameraFigures> {
+function benchCamera(hasSound: boolean): Promise<CameraFigures> {
   return new Promise((resolve, reject) => {
     const script = path.join(import.meta.dirname, 'bench-camera.js');
     const tuned = path.join(import.meta.dirname, '../support/tuned.js');
-    const child = spawn(process.execPath, ['--import', tuned, script], {
+    const child = spawn(process.execPath, ['--import', tuned, script, hasSound ? 'on' : 'off'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let text = '';
@@ -95,6 +102,9 @@ function print(figures: CameraFigures, before: number, after: number): void {
 
 const load = loadavg().map((value) => value.toFixed(1));
 row('1080p30 I420, x264 ultrafast, 4 Mbit/s', `load ${load.join(' ')}`);
-const before = await benchGstLaunch();
-const figures = await benchCamera();
-print(figures, before, await benchGstLaunch());
+for (const hasSound of [false, true]) {
+  process.stdout.write(hasSound ? '\nwith sound, AAC\n' : '\nwithout sound\n');
+  const before = await benchGstLaunch(hasSound);
+  const figures = await benchCamera(hasSound);
+  print(figures, before, await benchGstLaunch(hasSound));
+}

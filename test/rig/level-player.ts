@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import os from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 
 // The thread behind Rig.play: writes words to a file at times. It may block, which is what keeps its times.
@@ -12,6 +13,16 @@ export interface PlayerStep {
 export interface PlayerTask {
   readonly file: string;
   readonly steps: readonly PlayerStep[];
+}
+
+/** A hand waits for nobody. As root only: without it the hand is late more often, which a test tells. */
+function goFirst(): void {
+  try {
+    // On Linux this is the priority of the calling thread alone.
+    os.setPriority(os.constants.priority.PRIORITY_HIGHEST);
+  } catch {
+    // Not permitted.
+  }
 }
 
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -34,4 +45,5 @@ function play({ file, steps }: PlayerTask): number[] {
   return times;
 }
 
+goFirst();
 parentPort?.postMessage(play(workerData as PlayerTask));

@@ -1,0 +1,89 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Mosquitto } from '../support/sync/mosquitto.js';
+import { openRig } from './rig.js';
+import type { Rig } from './rig.js';
+import { Sensors, sentences } from './sensors.js';
+import { STEP_MS_MAX, VirtualCamera } from './virtual-camera.js';
+
+// What the drivers of motion sensor and satellite receiver cost a camera that buffers, over the real packages:
+//   npm run bench:drivers
+// The same camera runs without them, with one, with both; processor time from /proc, memory at the end of each.
+
+const SECONDS = Number(process.env['SECONDS'] ?? 60);
+/** Until start-up and the first garbage collections are over. */
+const SETTLE_MS = 20_000;
+/** A receiver at 10 Hz, two sentences each time. */
+const NMEA_EVERY_MS = 100;
+/** Linux counts processor time in hundredths of a second on every machine we know (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+interface Cost {
+  readonly cpuPercent: number;
+  readonly rssMiB: number;
+  readonly bufferMiB: number;
+}
+
+const cpuTicks = async (pid: number): Promise<number> => {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+};
+
+const rssMiB = async (pid: number): Promise<number> => {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
+};
+
+async function measure(rig: Rig, parts: readonly ('imu' | 'gnss')[]): Promise<Cost> {
+  const root = await mkdtemp(path.join(os.tmpdir(), 'lapel-drivers-'));
+  const broker = await Mosquitto.start();
+  const camera = await VirtualCamera.make(root, rig);
+  await camera.writeBoard(rig, (board) => {
+    for (const part of ['imu', 'gnss'] as const) {
+      if (!parts.includes(part)) Object.assign(board[part], { status: 'disabled' });
+    }
+  });
+  try {
+    const lapel = camera.start(broker.url);
+    await lapel.event(({ event, mode }) => event === 'mode' && mode === 'buffering', STEP_MS_MAX);
+    await sleep(SETTLE_MS);
+    const pid = lapel.process.pid ?? NaN;
+    const before = await cpuTicks(pid);
+    await sleep(SECONDS * 1000);
+    const cpuPercent = ((await cpuTicks(pid)) - before) / TICKS_PER_SECOND / (SECONDS / 100);
+    const { recorder, parts: broken } = await camera.status();
+    if (broken.length > 0) throw new Error(JSON.stringify(broken));
+    return { cpuPercent, rssMiB: await rssMiB(pid), bufferMiB: recorder.bufferedBytes / 2 ** 20 };
+  } finally {
+    await camera.close();
+    await broker.stop();
+    await rm(root, { recursive: true });
+  }
+}
+
+const rig = await openRig();
+const sensors = new Sensors(rig);
+await sensors.start();
+sensors.isSpeaking = false;
+const speaking = setInterval(() => {
+  void rig.gnss.write(sentences(new Date())).catch(() => undefined);
+}, NMEA_EVERY_MS);
+const line = (name: string, { cpuPercent, rssMiB: rss, bufferMiB }: Cost): string =>
+  `${name.padEnd(34)} ${cpuPercent.toFixed(2)} % of a core, RSS ${rss.toFixed(1)} MiB, ${bufferMiB.toFixed(2)} MiB of it pre-event buffer\n`;
+try {
+  const none = await measure(rig, []);
+  process.stdout.write(line('no sensor', none));
+  for (const parts of [['imu'], ['gnss'], ['imu', 'gnss']] as const) {
+    const cost = await measure(rig, parts);
+    process.stdout.write(line(parts.join(' and '), cost));
+    const more = cost.cpuPercent - none.cpuPercent;
+    process.stdout.write(`${' '.repeat(34)} ${more.toFixed(2)} % more than without\n`);
+  }
+} finally {
+  clearInterval(speaking);
+  await sensors.stop();
+  await rig.close();
+}
