@@ -1,3 +1,4 @@
+import type { CameraClock } from './camera-clock.js';
 import type { Launches } from './camera-launches.js';
 import type { CameraIndicator } from './camera-indicator.js';
 import { queueBytesFor } from './capture/recorder-api.js';
@@ -37,6 +38,7 @@ export function makeRecorder(
   config: Config,
   launches: Launches,
   indicator: CameraIndicator,
+  time: CameraClock,
 ): Recorder {
   const { preEventBytesMax } = board.file.memory;
   return new Recorder(
@@ -47,6 +49,7 @@ export function makeRecorder(
       journal: card.journal,
       indicator,
       log: log.child({ part: 'capture' }),
+      frameClock: config.frameTime ? time : undefined,
     },
     {
       launch: launches.video,

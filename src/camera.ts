@@ -172,7 +172,7 @@ export class Camera {
       },
     );
     const indicator = new CameraIndicator(board, indicatorTable(config.indicators));
-    const recorder = makeRecorder(board, card, log, config, launches, indicator);
+    const recorder = makeRecorder(board, card, log, config, launches, indicator, time);
     recorder.on(listener);
     const uploader = await makeUploader(board, card, log, config, {
       ...listener,

@@ -1,4 +1,5 @@
 import type { SignalKind } from '../config/indicators.js';
+import type { WallTime } from '../clock.js';
 import type { MonotonicMs, Pts90k } from '../units.js';
 
 /** Picture format of one run, from the caps packet of its stream. Constant for the life of the run. */
@@ -141,6 +142,12 @@ export interface RecordingSink {
    * that it can be sealed as the last one in that case; seals are asked for in the order of the segments.
    */
   openSegment(opening: SegmentOpening): Promise<OpenSegment>;
+}
+
+/** What is believed of wall time, for the pictures. */
+export interface FrameWallClock {
+  /** The wall time of a moment of this boot, as far as is known now. Called for each picture. */
+  wallAt(at: MonotonicMs): WallTime;
 }
 
 /** What presses: a button, or in its place a fall, a signed command, another camera. */

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors.js';
 import type { VideoSource } from '../hal/ports/video.js';
 import type { Logger } from '../log.js';
 import type {
+  FrameWallClock,
   Indicator,
   Journal,
   PreEventFacts,
@@ -20,6 +21,8 @@ export interface RecorderPorts {
   readonly journal: Journal;
   readonly indicator: Indicator;
   readonly log: Logger;
+  /** Gives each picture the time that is written into it; left out, none is. */
+  readonly frameClock?: FrameWallClock | undefined;
 }
 
 export interface RecorderSettings {

@@ -93,7 +93,7 @@ export class Recorder {
         this.#dispatch({ type: 'pickingOver' });
       },
     });
-    this.#feed = new VideoFeed(ports.clock, ports.video, settings, this.#onVideo());
+    this.#feed = new VideoFeed(ports, settings, this.#onVideo());
   }
 
   /** Starts the encoder and shows the first mode. Once. */

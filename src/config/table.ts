@@ -261,6 +261,11 @@ export const settings = {
     effect: 'restart',
     doc: 'Free space below which no recording starts; a running one may use it to end well.',
   }),
+  frameTime: onOff({
+    default: true,
+    effect: 'restart',
+    doc: 'Whether each picture carries its UTC time and whether the clock was sure of it, as an SEI of MISB ST 0604; 1 kB a second.',
+  }),
   wearer: {
     schema: name.nullable().default(null),
     unit: '',
