@@ -280,6 +280,12 @@ export const settings = {
     effect: 'restart',
     doc: 'Where the camera is worn, as chest or helmet; sealed with every segment.',
   },
+  rotation: choice({
+    values: ['auto', 'none', 'upside-down'],
+    default: 'auto',
+    effect: 'restart',
+    doc: 'Whether players turn the picture, for a camera worn upside down: auto asks the motion sensor after undocking, where the board says how it is fitted, and turns nothing otherwise.',
+  }),
   brokerUrl: {
     schema: brokerUrl.default('mqtt://127.0.0.1:1883'),
     unit: '',

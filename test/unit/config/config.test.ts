@@ -39,6 +39,7 @@ test('the smallest configuration gets every default', (t) => {
     frameTime: true,
     wearer: null,
     mount: null,
+    rotation: 'auto',
   });
 });
 
