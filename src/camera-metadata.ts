@@ -111,7 +111,7 @@ export class CameraMetadata implements MetadataSource {
     else this.#begun.set(span.rec, begunAt);
     const isIn = ({ at }: { at: number }): boolean => at >= span.from && at < span.to;
     return [
-      { type: 'facts', wearer, mount, cfg: configDigest },
+      { type: 'facts', wearer, mount, rotation: span.rotation ?? 0, cfg: configDigest },
       ...anchors().map(({ at, wall }): MetadataLine => ({
         type: 'clock',
         mono: whole(at),

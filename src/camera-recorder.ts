@@ -1,3 +1,6 @@
+import type { CameraClock } from './camera-clock.js';
+import type { CameraMetadata } from './camera-metadata.js';
+import type { CameraMounting } from './camera-mounting.js';
 import type { Launches } from './camera-launches.js';
 import type { CameraIndicator } from './camera-indicator.js';
 import { queueBytesFor } from './capture/recorder-api.js';
@@ -29,6 +32,13 @@ export function checkMemory({ file, camera }: Board, { preEventMs }: Config): vo
   );
 }
 
+/** What a camera knows beside its pictures. */
+export interface CameraFacts {
+  readonly time: CameraClock;
+  readonly metadata: CameraMetadata;
+  readonly mounting: CameraMounting;
+}
+
 /** The recorder of a camera, as its board and its configuration want it. */
 export function makeRecorder(
   board: Board,
@@ -37,6 +47,7 @@ export function makeRecorder(
   config: Config,
   launches: Launches,
   indicator: CameraIndicator,
+  { time, mounting }: CameraFacts,
 ): Recorder {
   const { preEventBytesMax } = board.file.memory;
   return new Recorder(
@@ -47,6 +58,8 @@ export function makeRecorder(
       journal: card.journal,
       indicator,
       log: log.child({ part: 'capture' }),
+      frameClock: config.frameTime ? time : undefined,
+      rotation: () => mounting.rotation,
     },
     {
       launch: launches.video,

@@ -17,6 +17,7 @@ import type { Logger } from './log.js';
 import { CameraClock } from './camera-clock.js';
 import type { TimeStatus } from './camera-clock.js';
 import { CameraMetadata } from './camera-metadata.js';
+import { CameraMounting } from './camera-mounting.js';
 import { CameraReadiness } from './camera-readiness.js';
 import { openCard } from './storage/card.js';
 import type { Card } from './storage/card.js';
@@ -31,6 +32,7 @@ import type { Will } from './sync/ports.js';
 import { CameraIndicator } from './camera-indicator.js';
 import { checkedLaunches } from './camera-launches.js';
 import { checkMemory, makeRecorder } from './camera-recorder.js';
+import type { CameraFacts } from './camera-recorder.js';
 import { CameraWarnings } from './camera-warnings.js';
 
 export interface CameraOptions {
@@ -104,6 +106,7 @@ export class Camera {
   readonly #readiness: CameraReadiness;
   readonly #time: CameraClock;
   readonly #metadata: CameraMetadata;
+  readonly #mounting: CameraMounting;
   readonly #cancels: Cancel[] = [];
   #findings: readonly Finding[] | undefined;
   #cancelRecheck: Cancel = () => undefined;
@@ -117,12 +120,13 @@ export class Camera {
     uploader: Uploader,
     config: Config,
     indicator: CameraIndicator,
-    { time, metadata }: { time: CameraClock; metadata: CameraMetadata },
+    { time, metadata, mounting }: CameraFacts,
     log: Logger,
   ) {
     this.#board = board;
     this.#time = time;
     this.#metadata = metadata;
+    this.#mounting = mounting;
     this.card = card;
     this.recorder = recorder;
     this.uploader = uploader;
@@ -161,6 +165,11 @@ export class Camera {
       ...{ wearer, mount, configDigest },
       anchors: () => time.anchors,
     });
+    const mounting = new CameraMounting(
+      { clock: board.clock, imu: board.imu, up: board.file.imu.up, log },
+      config.rotation,
+    );
+    const facts = { time, metadata, mounting };
     const card = await openCard(
       { fs, clock: board.clock, log: log.child({ part: 'storage' }), metadata },
       {
@@ -172,7 +181,7 @@ export class Camera {
       },
     );
     const indicator = new CameraIndicator(board, indicatorTable(config.indicators));
-    const recorder = makeRecorder(board, card, log, config, launches, indicator);
+    const recorder = makeRecorder(board, card, log, config, launches, indicator, facts);
     recorder.on(listener);
     const uploader = await makeUploader(board, card, log, config, {
       ...listener,
@@ -181,7 +190,7 @@ export class Camera {
         listener.onPhase?.(phase);
       },
     });
-    return new Camera(board, card, recorder, uploader, config, indicator, { time, metadata }, log);
+    return new Camera(board, card, recorder, uploader, config, indicator, facts, log);
   }
 
   /** Starts buffering, listens to buttons and dock. Once. */
@@ -215,6 +224,7 @@ export class Camera {
       dock.watch((isDocked) => {
         if (isDocked) this.uploader.dock();
         else {
+          this.#mounting.takenOut();
           // A failed goodbye is the broker's loss: the session is over either way, and the uploader logs it.
           void this.uploader.undock();
           void this.check();
@@ -222,6 +232,7 @@ export class Camera {
       }),
     );
     if (dock.isDocked()) this.uploader.dock();
+    else this.#mounting.takenOut();
   }
 
   /**
@@ -313,6 +324,7 @@ export class Camera {
     this.#cancelRecheck();
     this.#indicator.close();
     this.#time.close();
+    this.#mounting.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
     const closed = this.uploader
       .undock()

@@ -1,6 +1,6 @@
 import { pts90k, type Pts90k } from '../units.js';
-import { GdpStream, malformed, toTicks, type GdpPacket } from './gdp-stream.js';
-import { hasIdrSlice } from './nal-units.js';
+import { GdpStream, malformed, PAYLOAD_BYTES_MAX, toTicks, type GdpPacket } from './gdp-stream.js';
+import { insertNal, layoutOf } from './nal-units.js';
 import type { VideoFormat } from './ports.js';
 
 /** All NAL units of one coded picture. */
@@ -18,13 +18,32 @@ export type GdpItem =
   | { readonly type: 'format'; readonly format: VideoFormat }
   | { readonly type: 'unit'; readonly unit: AccessUnit };
 
-const AVCC_BYTES_MIN = 7;
+/** A NAL unit that is put before the slices of each picture. */
+export interface UnitStamp {
+  /** Bytes of the longest that `nalFor` gives. */
+  readonly bytesMax: number;
+  /** The NAL unit for the next picture, whose media time this is: header first, without its length. */
+  nalFor(at: Pts90k): Buffer;
+}
 
-/** Reads the access units of an H.264 stream from the GDP packets of a pipe; see `GdpStream`. */
+const AVCC_BYTES_MIN = 7;
+const LENGTH_BYTES_MAX = 4;
+
+/**
+ * Reads the access units of an H.264 stream from the GDP packets of a pipe; see `GdpStream`. What is to be stamped on
+ * each is put into room that is left before it: the slices are not copied for it.
+ */
 export class GdpReader {
-  readonly #stream = new GdpStream((packet) => this.#read(packet));
+  readonly #stream: GdpStream<GdpItem>;
+  readonly #stamp: UnitStamp | undefined;
   #format: VideoFormat | undefined;
-  #lengthBytes = 4;
+  #lengthBytes = LENGTH_BYTES_MAX;
+
+  constructor(stamp?: UnitStamp) {
+    this.#stamp = stamp;
+    const roomBytes = stamp === undefined ? 0 : LENGTH_BYTES_MAX + stamp.bytesMax;
+    this.#stream = new GdpStream((packet) => this.#read(packet), PAYLOAD_BYTES_MAX, roomBytes);
+  }
 
   /**
    * Takes the next bytes and returns what they complete, in order.
@@ -41,14 +60,18 @@ export class GdpReader {
       : { type: 'unit', unit: this.#readUnit(packet) };
   }
 
-  #readUnit({ data, ptsNs, durationNs }: GdpPacket & { type: 'buffer' }): AccessUnit {
+  #readUnit({ data, room, ptsNs, durationNs }: GdpPacket & { type: 'buffer' }): AccessUnit {
     if (this.#format === undefined) throw malformed('an access unit before the caps packet');
     if (ptsNs === undefined) throw malformed('an access unit without a time stamp');
+    const at = pts90k(toTicks(ptsNs));
+    const lengthBytes = this.#lengthBytes;
+    const { isIdr, slicesAt } = layoutOf(data, lengthBytes);
+    const nal = this.#stamp?.nalFor(at);
     return {
-      data,
-      pts90k: pts90k(toTicks(ptsNs)),
+      data: nal ? insertNal(room, data.length, slicesAt, nal, lengthBytes) : data,
+      pts90k: at,
       duration90k: durationNs === undefined ? 0 : toTicks(durationNs),
-      isIdr: hasIdrSlice(data, this.#lengthBytes),
+      isIdr,
     };
   }
 

@@ -5,6 +5,8 @@ export type GdpPacket =
   | {
       readonly type: 'buffer';
       readonly data: Buffer;
+      /** The memory whose end is `data`; what is before it is free. */
+      readonly room: Buffer;
       /** Nanoseconds from the start of the newest segment; undefined when the packet does not say. */
       readonly ptsNs: bigint | undefined;
       readonly durationNs: bigint | undefined;
@@ -35,11 +37,13 @@ export function toTicks(nanoseconds: bigint): number {
  * then the payload. Header: major@0, minor@1, type@4, payload length@6, pts@10, duration@18 (gst-plugins-bad,
  * gst/gdp/dataprotocol.c). What the packets mean, `read` knows; it returns undefined for what says nothing.
  * Media time counts from `start` of the newest segment event, because x264enc stamps from 1000 h on.
- * Memory is one payload: each byte is copied once, into a buffer of the length that the header announced.
+ * Memory is one payload: each byte is copied once, into a buffer of the length that the header announced and of
+ * `roomBytes` before it, for whoever has to put something in.
  */
 export class GdpStream<Item> {
   readonly #read: (packet: GdpPacket) => Item | undefined;
   readonly #payloadBytesMax: number;
+  readonly #roomBytes: number;
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerFilled = 0;
   #payload: Buffer | undefined;
@@ -47,9 +51,14 @@ export class GdpStream<Item> {
   #startNs = 0n;
   #failure: CameraError | undefined;
 
-  constructor(read: (packet: GdpPacket) => Item | undefined, payloadBytesMax = PAYLOAD_BYTES_MAX) {
+  constructor(
+    read: (packet: GdpPacket) => Item | undefined,
+    payloadBytesMax = PAYLOAD_BYTES_MAX,
+    roomBytes = 0,
+  ) {
     this.#read = read;
     this.#payloadBytesMax = payloadBytesMax;
+    this.#roomBytes = roomBytes;
   }
 
   /**
@@ -77,8 +86,8 @@ export class GdpStream<Item> {
       taken = chunk.copy(this.#header, this.#headerFilled, at);
       this.#headerFilled += taken;
       if (this.#headerFilled < HEADER_BYTES) return taken;
-      this.#payload = Buffer.allocUnsafeSlow(this.#checkHeader());
-      this.#payloadFilled = 0;
+      this.#payload = Buffer.allocUnsafeSlow(this.#roomBytes + this.#checkHeader());
+      this.#payloadFilled = this.#roomBytes;
     } else {
       taken = chunk.copy(this.#payload, this.#payloadFilled, at);
       this.#payloadFilled += taken;
@@ -111,7 +120,8 @@ export class GdpStream<Item> {
     return length;
   }
 
-  #packet(data: Buffer): GdpPacket | undefined {
+  #packet(room: Buffer): GdpPacket | undefined {
+    const data = room.subarray(this.#roomBytes);
     const type = this.#header.readUInt16BE(4);
     if (type === TYPE_BUFFER) {
       const pts = this.#header.readBigUInt64BE(10);
@@ -119,6 +129,7 @@ export class GdpStream<Item> {
       return {
         type: 'buffer',
         data,
+        room,
         ptsNs: pts === CLOCK_TIME_NONE ? undefined : pts - this.#startNs,
         durationNs: duration === CLOCK_TIME_NONE ? undefined : duration,
       };

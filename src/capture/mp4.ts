@@ -14,6 +14,7 @@ import { TICKS_PER_SECOND } from '../units.js';
 import { sameFormat, type AccessUnit } from './gdp-reader.js';
 import { readBoxHeader, withoutWallTime } from './mp4-boxes.js';
 import type { VideoFormat } from './ports.js';
+import { withRotation, type Rotation } from './rotation.js';
 import { SegmentReader, type ByteSource, type StoredFragment } from './segment-reader.js';
 
 /** One GOP as boxes. Decode time 0, sequence number 1: `placeMoof` gives it its place. */
@@ -204,6 +205,14 @@ function commonFormat(inputs: readonly OpenInput[]): VideoFormat {
   return first.format;
 }
 
+/** How the pictures of all inputs are turned: a recording is worn one way. */
+function commonRotation(inputs: readonly OpenInput[]): Rotation {
+  const rotations = new Set(inputs.map(({ reader }) => reader.rotation));
+  const [first = 0, ...others] = rotations;
+  if (others.length === 0) return first;
+  throw new CameraError('capture/mixed-formats', 'the picture is turned within the recording');
+}
+
 /** The AudioSpecificConfig of all inputs with sound; undefined when there is none. */
 function commonAudio(inputs: readonly OpenInput[]): Buffer | undefined {
   const configs = inputs.flatMap(({ hasSound, reader }) =>
@@ -277,14 +286,15 @@ class PictureFeed {
   }
 }
 
-/** An output that writes to the target; the wall time of its moov is taken out on the way. */
-function openOutput(target: JoinTarget): Output {
+/** An output that writes to the target; on the way, wall time is taken out of its moov and the picture is turned. */
+function openOutput(target: JoinTarget, rotation: Rotation): Output {
   let headEnd = 0;
   const stream = new WritableStream<{ data: Uint8Array; position: number }>({
     write: ({ data, position }) => {
       const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
       const isMoov = position === headEnd && readBoxHeader(bytes, 0)?.type === 'moov';
-      return target.write(isMoov ? withoutWallTime(bytes) : bytes, position);
+      const written = isMoov ? withRotation(withoutWallTime(bytes), rotation) : bytes;
+      return target.write(written, position);
     },
   });
   return new Output({
@@ -304,7 +314,7 @@ function openOutput(target: JoinTarget): Output {
  * recording gives the same file, bit for bit.
  * Memory: one fragment, and some 200 bytes of table for each picture.
  * Rejects with `evidence/malformed` for a source that is no segment or when there is no picture at all, with
- * `capture/mixed-formats` when the picture format changes, and with what a source or the target rejects with; what is
+ * `capture/mixed-formats` when the picture format changes or the picture is turned on the way, and with what a source or the target rejects with; what is
  * in the target is then no file.
  */
 export async function joinSegments(
@@ -317,7 +327,7 @@ export async function joinSegments(
   const config = commonAudio(inputs);
   const frames = surveyed.reduce((sum, segment) => sum + segment.frames, 0);
 
-  const output = openOutput(target);
+  const output = openOutput(target, commonRotation(inputs));
   const video = new EncodedVideoPacketSource('avc');
   output.addVideoTrack(video, { ...TRACK_METADATA, maximumPacketCount: frames });
   const pictures = new PictureFeed(video, format, (done) => {

@@ -1,5 +1,7 @@
 import type { SignalKind } from '../config/indicators.js';
+import type { WallTime } from '../clock.js';
 import type { MonotonicMs, Pts90k } from '../units.js';
+import type { Rotation } from './rotation.js';
 
 /** Picture format of one run, from the caps packet of its stream. Constant for the life of the run. */
 export interface VideoFormat {
@@ -69,8 +71,10 @@ export interface SegmentOpening {
   readonly seq: number;
   readonly run: number;
   readonly format: VideoFormat;
-  /** ftyp + moov; the writer puts it before the first fragment. */
+  /** ftyp + moov, turned by `rotation`; the writer puts it before the first fragment. */
   readonly init: Buffer;
+  /** How players turn the pictures; the same in the whole recording. */
+  readonly rotation: Rotation;
   /** Media time of the first access unit in its run; inside the segment time starts at 0. */
   readonly start90k: Pts90k;
   /** When the first access unit arrived, to one frame, and its media time from the start of the recording. */
@@ -141,6 +145,12 @@ export interface RecordingSink {
    * that it can be sealed as the last one in that case; seals are asked for in the order of the segments.
    */
   openSegment(opening: SegmentOpening): Promise<OpenSegment>;
+}
+
+/** What is believed of wall time, for the pictures. */
+export interface FrameWallClock {
+  /** The wall time of a moment of this boot, as far as is known now. Called for each picture. */
+  wallAt(at: MonotonicMs): WallTime;
 }
 
 /** What presses: a button, or in its place a fall, a signed command, another camera. */

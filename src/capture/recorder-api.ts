@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors.js';
 import type { VideoSource } from '../hal/ports/video.js';
 import type { Logger } from '../log.js';
 import type {
+  FrameWallClock,
   Indicator,
   Journal,
   PreEventFacts,
@@ -12,6 +13,7 @@ import type {
 } from './ports.js';
 import type { RecorderPolicy } from './recorder-events.js';
 import type { StartStep } from './recordings.js';
+import type { Rotation } from './rotation.js';
 
 export interface RecorderPorts {
   readonly clock: Clock;
@@ -20,6 +22,10 @@ export interface RecorderPorts {
   readonly journal: Journal;
   readonly indicator: Indicator;
   readonly log: Logger;
+  /** Gives each picture the time that is written into it; left out, none is. */
+  readonly frameClock?: FrameWallClock | undefined;
+  /** Asked when a recording begins: how its pictures are turned. Left out, they are not. */
+  readonly rotation?: () => Rotation;
 }
 
 export interface RecorderSettings {

@@ -93,7 +93,7 @@ export class Recorder {
         this.#dispatch({ type: 'pickingOver' });
       },
     });
-    this.#feed = new VideoFeed(ports.clock, ports.video, settings, this.#onVideo());
+    this.#feed = new VideoFeed(ports, settings, this.#onVideo());
   }
 
   /** Starts the encoder and shows the first mode. Once. */
@@ -339,7 +339,9 @@ export class Recorder {
       );
       const { at, preEvent, later } = moment ?? this.#moments.at(this.#clock.monotonicMs());
       const { segmentMs } = this.#settings;
-      this.#recordings.begin({ rec, segmentMs, trigger, preEvent, later, pressedAt: at });
+      const rotation = this.#ports.rotation?.() ?? 0;
+      const start = { rec, segmentMs, trigger, preEvent, later, pressedAt: at, rotation };
+      this.#recordings.begin(start);
       this.#dispatch({ type: 'begun', press, rec, trigger, at });
       const { askedMs, gotMs, reason } = preEvent;
       const facts = { rec, preEvent: { askedMs, gotMs, reason } };

@@ -13,6 +13,7 @@ import type {
   SegmentEnd,
   Trigger,
 } from './ports.js';
+import { withRotation, type Rotation } from './rotation.js';
 import { emptyRecording, placeFragment, type Placement, type SegmenterState } from './segmenter.js';
 import type { WriteBudget } from './write-budget.js';
 
@@ -22,6 +23,7 @@ export interface WriterOptions {
   readonly trigger: Trigger;
   readonly segmentMs: number;
   readonly audio: RecordingAudio;
+  readonly rotation: Rotation;
 }
 
 /** What of the sound a recording takes. */
@@ -194,8 +196,10 @@ export class RecordingWriter {
   }
 
   async #rotate(opening: NonNullable<Placement['opening']>, endOfLast: SegmentEnd): Promise<void> {
-    const { rec, preEvent, trigger } = this.#options;
-    const facts = opening.seq === 0 ? { ...opening, rec, preEvent, trigger } : { ...opening, rec };
+    const { rec, preEvent, trigger, rotation } = this.#options;
+    const init = withRotation(opening.init, rotation);
+    const common = { ...opening, rec, rotation, init };
+    const facts = opening.seq === 0 ? { ...common, preEvent, trigger } : common;
     try {
       const segment = await this.#sink.openSegment(facts);
       this.#seal(endOfLast, false);

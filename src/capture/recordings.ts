@@ -4,6 +4,7 @@ import { DURABLE_MS_MAX } from './indicator.js';
 import { Mutes } from './mutes.js';
 import type { Fragment, Mark, RecordingSink, Trigger } from './ports.js';
 import type { PreEvent } from './pre-event-buffer.js';
+import type { Rotation } from './rotation.js';
 import { RecordingWriter, type RecordingAudio } from './recording-writer.js';
 import { WriteBudget } from './write-budget.js';
 
@@ -47,10 +48,13 @@ export interface RecordingStart {
   /** Fragments finished since the press. */
   readonly later: readonly Fragment[];
   readonly pressedAt: MonotonicMs;
+  /** How the pictures are turned; not at all when it is left out. */
+  readonly rotation?: Rotation;
 }
 
 interface Running {
   readonly writer: RecordingWriter;
+  readonly rotation: Rotation;
   readonly startedAt: MonotonicMs;
   /** Fragments up to this GOP belong to the recording before it. */
   readonly afterGop: number;
@@ -164,9 +168,14 @@ export class Recordings {
     if (before === undefined) return;
     const at = this.#clock.monotonicMs();
     const preEvent: PreEvent = { fragments: [], askedMs: 0, gotMs: 0, reason: 'none' };
-    const start = { rec, segmentMs, trigger: 'roll', preEvent, later: [], pressedAt: at } as const;
+    const { rotation } = before;
+    const start = { rec, segmentMs, preEvent, later: [], pressedAt: at, rotation };
     this.stop(untilGop);
-    this.#active = this.#running(start, untilGop ?? 0, before.lastDurableAt);
+    this.#active = this.#running(
+      { ...start, trigger: 'roll' },
+      untilGop ?? 0,
+      before.lastDurableAt,
+    );
   }
 
   #running(
@@ -174,12 +183,13 @@ export class Recordings {
     afterGop: number,
     lastDurableAt: MonotonicMs | undefined,
   ): Running {
-    const { rec, preEvent, pressedAt, trigger, segmentMs } = start;
+    const { rec, preEvent, pressedAt, trigger, segmentMs, rotation = 0 } = start;
     const { askedMs, gotMs, reason } = preEvent;
     const running: Running = {
       startedAt: this.#clock.monotonicMs(),
       afterGop,
       lastDurableAt,
+      rotation,
       writer: new RecordingWriter(
         this.#clock,
         this.#sink,
@@ -188,6 +198,7 @@ export class Recordings {
           rec,
           segmentMs,
           trigger,
+          rotation,
           preEvent: { askedMs, gotMs, reason },
           audio: this.#audioFrom(trigger === 'roll' ? undefined : pressedAt),
         },

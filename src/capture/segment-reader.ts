@@ -10,6 +10,7 @@ import {
   type Sample,
 } from './mp4-boxes.js';
 import type { VideoFormat } from './ports.js';
+import { readRotation, type Rotation } from './rotation.js';
 
 /** Plaintext of one segment, readable anywhere. */
 export interface ByteSource {
@@ -72,12 +73,15 @@ export class SegmentReader {
   readonly format: VideoFormat | undefined;
   /** What its audio track decodes with, an AudioSpecificConfig; undefined without such a track. */
   readonly audioConfig: Buffer | undefined;
+  /** How its pictures are turned. */
+  readonly rotation: Rotation;
 
   private constructor(source: ByteSource, firstFragment: number, moov?: Buffer) {
     this.#source = source;
     this.#firstFragment = firstFragment;
     this.format = moov && readTrackFormat(moov);
     this.audioConfig = moov && readAudioConfig(moov);
+    this.rotation = moov ? readRotation(moov) : 0;
   }
 
   /** Rejects with `evidence/malformed` when what is there is not a segment; with whatever the source rejects with. */

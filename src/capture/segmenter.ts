@@ -20,7 +20,7 @@ export interface Placement {
   readonly tail?: PlacedFragment;
   readonly tailSilence: readonly SilentStretch[];
   /** Present when the fragment opens a segment; the segment before it, if any, is over. */
-  readonly opening?: Omit<SegmentOpening, 'rec' | 'preEvent'>;
+  readonly opening?: Omit<SegmentOpening, 'rec' | 'preEvent' | 'rotation'>;
   readonly placed: PlacedFragment;
   /** Where the sound of `placed` is silent, in ticks from the start of the recording. */
   readonly silence: readonly SilentStretch[];

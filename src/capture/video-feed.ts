@@ -10,11 +10,12 @@ import {
 } from './bitrate-watch.js';
 import { GdpReader, type AccessUnit } from './gdp-reader.js';
 import { gapBetween90k } from './fragments.js';
+import { FrameStamper } from './frame-stamper.js';
 import { GopFragmenter, type OpenGop } from './gop-fragmenter.js';
 import { MicrophoneFeed } from './microphone-feed.js';
 import { muxGop, muxInit } from './mp4.js';
 import type { Fragment } from './ports.js';
-import type { RecorderSettings } from './recorder-api.js';
+import type { RecorderPorts, RecorderSettings } from './recorder-api.js';
 import type { MediaPosition } from './pre-event-buffer.js';
 import {
   beginWatch,
@@ -39,6 +40,8 @@ export interface VideoFeedEvents {
   /** Whether a new start of the encoder costs nobody anything now: a lost microphone is tried again then. */
   mayRestart?(): boolean;
 }
+
+export type VideoFeedPorts = Pick<RecorderPorts, 'clock' | 'video' | 'frameClock'>;
 
 export type VideoFeedSettings = Pick<
   RecorderSettings,
@@ -74,6 +77,7 @@ export class VideoFeed {
   readonly #events: VideoFeedEvents;
   readonly #fragmenter: GopFragmenter;
   readonly #microphone: MicrophoneFeed;
+  readonly #stamper: FrameStamper | undefined;
   #watch: WatchState;
   #timer: { readonly due: number; readonly cancel: Cancel } | undefined;
   #run: LiveRun | undefined;
@@ -87,13 +91,13 @@ export class VideoFeed {
   #isWaking = false;
 
   constructor(
-    clock: Clock,
-    source: VideoSource,
+    { clock, video, frameClock }: VideoFeedPorts,
     settings: VideoFeedSettings,
     events: VideoFeedEvents,
   ) {
     this.#clock = clock;
-    this.#source = source;
+    this.#source = video;
+    this.#stamper = frameClock && new FrameStamper(clock, frameClock);
     this.#settings = settings;
     this.#events = events;
     this.#watch = beginWatch(clock.monotonicMs());
@@ -230,7 +234,7 @@ export class VideoFeed {
     this.#runs += 1;
     const run: LiveRun = {
       number: this.#runs,
-      reader: new GdpReader(),
+      reader: new GdpReader(this.#stamper?.forRun()),
       handle: undefined,
       isReadable: true,
       killCause: undefined,

@@ -261,6 +261,11 @@ export const settings = {
     effect: 'restart',
     doc: 'Free space below which no recording starts; a running one may use it to end well.',
   }),
+  frameTime: onOff({
+    default: true,
+    effect: 'restart',
+    doc: 'Whether each picture carries its UTC time and whether the clock was sure of it, as an SEI of MISB ST 0604; 1 kB a second.',
+  }),
   wearer: {
     schema: name.nullable().default(null),
     unit: '',
@@ -275,6 +280,12 @@ export const settings = {
     effect: 'restart',
     doc: 'Where the camera is worn, as chest or helmet; sealed with every segment.',
   },
+  rotation: choice({
+    values: ['auto', 'none', 'upside-down'],
+    default: 'auto',
+    effect: 'restart',
+    doc: 'Whether players turn the picture, for a camera worn upside down: auto asks the motion sensor after undocking, where the board says how it is fitted, and turns nothing otherwise.',
+  }),
   brokerUrl: {
     schema: brokerUrl.default('mqtt://127.0.0.1:1883'),
     unit: '',

@@ -37,8 +37,16 @@ const schema = z.discriminatedUnion('type', [
   line('opened', { mono: count, ...claimedTime.shape }),
   /** When its first picture arrived, and where it stands in the recording. */
   line('start', { mono: count, media_ms: count }),
-  /** Who wore the camera and how it was mounted, as configured; null when nobody said. */
-  line('facts', { wearer: name.nullable(), mount: name.nullable(), cfg: digest }),
+  /**
+   * Who wore the camera and how it was mounted, as configured, null when nobody said; and by how many degrees players turn
+   * the pictures, because it was worn upside down.
+   */
+  line('facts', {
+    wearer: name.nullable(),
+    mount: name.nullable(),
+    rotation: z.literal([0, 180]),
+    cfg: digest,
+  }),
   /** A wall time that the camera believed in this boot, and when it held. */
   line('clock', { mono: count, ...claimedTime.shape }),
   line('mark', { mono: count, media_ms: count }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { wholeNumber } from '../config/whole-number.js';
+import { AXES } from './drivers/posture.js';
 
 /** Longest pipeline fragment of a board: a few elements with their caps. */
 const SOURCE_LENGTH_MAX = 1024;
@@ -108,14 +109,15 @@ const camera = cameraKeys.superRefine((value, context) => {
   }
 });
 
-/** A part in use needs all its keys; a disabled part keeps what is known about it. */
+/** A part in use needs all its keys but the `spare` ones; a disabled part keeps what is known about it. */
 const complete = <Shape extends z.core.$ZodShape>(
   keys: z.ZodObject<Shape, z.core.$strict>,
+  spare: readonly string[] = [],
 ): z.ZodObject<Shape, z.core.$strict> =>
   keys.superRefine((value: Readonly<Record<string, unknown>>, context) => {
     if (value['status'] === 'disabled') return;
     for (const key of Object.keys(keys.shape)) {
-      if (value[key] !== undefined) continue;
+      if (value[key] !== undefined || spare.includes(key)) continue;
       context.addIssue({ code: 'custom', path: [key], message: 'is missing, the part is in use' });
     }
   });
@@ -138,6 +140,10 @@ const imuKeys = z.strictObject({
   ]).optional(),
   bus: bus.optional(),
   address: address.optional(),
+  up: z.enum(AXES).optional().meta({
+    description:
+      'Axis of the chip that points up in an upright camera; left out, it decides about no rotation.',
+  }),
 });
 
 const gnssKeys = z.strictObject({
@@ -227,7 +233,7 @@ export const boardSchema = z.strictObject({
     .strictObject({ compatible: adapter(['lapel,sim-serial', 'linux,serial']) })
     .optional()
     .meta({ description: 'The serial lines; needed when a part is on one.' }),
-  imu: complete(imuKeys),
+  imu: complete(imuKeys, ['up']),
   gnss: complete(gnssKeys),
   camera,
   microphone: microphone

@@ -17,6 +17,8 @@ export interface SegmentFacts {
   readonly startedAt?: number;
   readonly mediaMs?: number;
   readonly gapBeforeMs: number;
+  /** How players turn its pictures, in degrees. */
+  readonly rotation?: 0 | 180;
   readonly preEvent?: {
     readonly askedMs: number;
     readonly gotMs: number;
@@ -53,6 +55,8 @@ export interface SegmentSpan {
   readonly to: number;
   readonly mediaMs: number;
   readonly isLast: boolean;
+  /** How players turn its pictures, in degrees; 0 when it is left out. */
+  readonly rotation?: 0 | 180;
 }
 
 /** Who knows what else is to be sealed with a segment. */

@@ -380,11 +380,11 @@ export class SegmentWriter {
 
   /** What others know of the time that the segment covers. Their failure costs no segment. */
   #collected(isLast: boolean): readonly MetadataLine[] {
-    const { rec, startedAt, mediaMs = 0 } = this.#facts;
+    const { rec, startedAt, mediaMs = 0, rotation = 0 } = this.#facts;
     if (startedAt === undefined) return [];
     const from = Math.max(0, startedAt);
     const to = from + this.#duration90k / TICKS_PER_MS;
-    const span = { rec, from, to, mediaMs, isLast };
+    const span = { rec, from, to, mediaMs, isLast, rotation };
     const start = { type: 'start', mono: Math.round(from), media_ms: Math.round(mediaMs) } as const;
     try {
       return [start, ...(this.#ctx.metadata?.linesFor(span) ?? [])];

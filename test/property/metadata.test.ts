@@ -41,6 +41,7 @@ const line = fc.oneof(
     type: fc.constant('facts'),
     wearer: fc.option(fc.string({ unit: 'grapheme', maxLength: 8 })),
     mount: fc.constant(null),
+    rotation: fc.constantFrom(0, 180),
     cfg: fc.constant(DIGEST),
   }),
   imu,

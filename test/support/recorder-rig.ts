@@ -2,6 +2,7 @@ import { Recorder } from '../../src/capture/recorder.js';
 import { queueBytesFor, type RecorderSettings } from '../../src/capture/recorder-api.js';
 import type { RecorderPolicy } from '../../src/capture/recorder-events.js';
 import type { PressEdge } from '../../src/capture/ports.js';
+import type { Rotation } from '../../src/capture/rotation.js';
 import { SimClock } from '../../src/hal/sim/sim-clock.js';
 import { SimVideo, type SimVideoOptions } from '../../src/hal/sim/sim-video.js';
 import { createLogger } from '../../src/log.js';
@@ -45,6 +46,8 @@ export class RecorderRig {
   readonly felt: string[] = [];
   readonly logged: string[] = [];
   readonly recorder: Recorder;
+  /** How the camera is worn. */
+  rotation: Rotation = 0;
 
   constructor(settings: Partial<RecorderSettings> = {}, video: Partial<SimVideoOptions> = {}) {
     this.video = new SimVideo(this.clock, video);
@@ -62,6 +65,7 @@ export class RecorderRig {
           signal: (kind, n) => this.felt.push(n === undefined ? kind : `${kind} ${n}`),
         },
         log: createLogger('info', { write: (line) => this.logged.push(line) }),
+        rotation: () => this.rotation,
       },
       { ...RIG_SETTINGS, ...settings },
     );

@@ -12,7 +12,7 @@ import type { SimWallClock } from './sim-wall-clock.js';
 
 export type ButtonRole = 'record' | 'function';
 /** What can happen to the motion sensor. */
-export type ImuAct = 'fall' | 'unplug' | 'plug';
+export type ImuAct = 'fall' | 'upright' | 'invert' | 'unplug' | 'plug';
 /** What can happen to the satellite receiver. */
 export type GnssAct = 'fix' | 'nofix' | 'unplug' | 'plug';
 /** What can happen to the wall clock: a jump that nobody vouches for, a machine never set, satellites that set it right. */
@@ -101,6 +101,7 @@ export class SimBoard {
   moveImu(act: ImuAct): void {
     const imu = simulated('the motion sensor', this.#parts.imu);
     if (act === 'fall') imu.fall();
+    else if (act === 'upright' || act === 'invert') imu.setInverted(act === 'invert');
     else if (act === 'plug') imu.plug();
     else imu.unplug();
   }

@@ -26,7 +26,7 @@ const usages: Readonly<Record<Verb, string>> = {
   undock: 'undock',
   battery: 'battery 0..100',
   camera: 'camera kill|stall',
-  imu: 'imu fall|unplug|plug',
+  imu: 'imu fall|upright|invert|unplug|plug',
   gnss: 'gnss fix|nofix|unplug|plug',
   clock: 'clock +1d|-2h|1970|gnss',
   state: 'state',
@@ -95,7 +95,7 @@ function parseVerb(verb: Verb, words: readonly string[]): SimCommand | undefined
 const isButton = (word: string): word is ButtonRole => word === 'record' || word === 'function';
 
 const isImuAct = (word: string): word is ImuAct =>
-  word === 'fall' || word === 'unplug' || word === 'plug';
+  ['fall', 'upright', 'invert', 'unplug', 'plug'].includes(word);
 
 const isGnssAct = (word: string): word is GnssAct =>
   word === 'fix' || word === 'nofix' || word === 'unplug' || word === 'plug';

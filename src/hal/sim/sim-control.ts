@@ -14,6 +14,8 @@ export const PRESS_MS = 100;
 
 const imuDone: Readonly<Record<ImuAct, string>> = {
   fall: 'the wearer falls',
+  upright: 'the camera is worn upright',
+  invert: 'the camera is worn upside down',
   unplug: 'motion sensor unplugged',
   plug: 'motion sensor plugged in',
 };

@@ -64,6 +64,7 @@ export class SimImu {
   #seed = 1;
   #fallAt: number | undefined;
   #isFrozen = false;
+  #isInverted = false;
   #isPlugged = false;
 
   /** Plugged in from the start. */
@@ -101,6 +102,11 @@ export class SimImu {
     this.#fallAt = this.#clock.monotonicMs();
   }
 
+  /** Whether the camera is worn upside down: turned by half a turn about its optical axis. */
+  setInverted(isInverted: boolean): void {
+    this.#isInverted = isInverted;
+  }
+
   /** Holds the readings as they are, as a broken sensor does. */
   setFrozen(isFrozen: boolean): void {
     this.#isFrozen = isFrozen;
@@ -122,8 +128,8 @@ export class SimImu {
 
   #measure(): void {
     const { accelG, gyroDps } = this.#motion();
-    const accel = accelG.map((g) => g + this.#noise(NOISE_G));
-    const gyro = gyroDps.map((dps) => dps + this.#noise(NOISE_DPS));
+    const accel = this.#worn(accelG).map((g) => g + this.#noise(NOISE_G));
+    const gyro = this.#worn(gyroDps).map((dps) => dps + this.#noise(NOISE_DPS));
     if (this.#chip.family === 'mpu') this.#measureMpu(accel, gyro);
     else this.#measureLsm6(accel, gyro);
   }
@@ -181,6 +187,11 @@ export class SimImu {
     }
     this.#fallAt = undefined;
     return { accelG: STANDING, gyroDps: NO_TURN };
+  }
+
+  /** The optical axis is z. */
+  #worn([x, y, z]: Axes): Axes {
+    return this.#isInverted ? [-x, -y, z] : [x, y, z];
   }
 
   #peek(register: number): number {

@@ -75,8 +75,7 @@ function open(
   const buffered: Fragment[] = [];
   const camera = { ...TEST_CAMERA, source };
   const feed = new VideoFeed(
-    clock,
-    new GStreamerSource(),
+    { clock, video: new GStreamerSource() },
     {
       launch: testLaunch({ source }),
       launchWithAudio: launchLineWithAudio(camera, { source: microphone, bitrateKbps: 64 }),

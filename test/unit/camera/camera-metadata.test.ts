@@ -79,7 +79,7 @@ test('positions once a second and 30 s of motion on both sides of a trigger, in 
   t.deepEqual(motion[0]?.acc_mg.slice(0, 3), [0, 1_000, -1]);
   t.deepEqual(motion[0]?.gyro_ddps.slice(0, 3), [0, 0, 123]);
   t.deepEqual(ofType(first, 'facts'), [
-    { type: 'facts', wearer: 'Agent 7', mount: 'chest', cfg: CFG },
+    { type: 'facts', wearer: 'Agent 7', mount: 'chest', rotation: 0, cfg: CFG },
   ]);
   t.is(ofType(first, 'clock').length, 1);
 });

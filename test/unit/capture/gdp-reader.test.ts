@@ -55,6 +55,32 @@ test('an IDR slice is found behind parameter sets', (t) => {
   t.true(unitsOf(reader.push(unitPacket(withSets, 0n, 0n, false)))[0]?.isIdr);
 });
 
+test('a stamp goes behind the parameter sets, and moves no slice', (t) => {
+  const sets = Buffer.from('0000000267420000000168', 'hex');
+  const stamp = Buffer.from('0605ff', 'hex');
+  const asked: number[] = [];
+  const reader = new GdpReader({
+    bytesMax: 3,
+    nalFor: (at) => {
+      asked.push(at);
+      return stamp;
+    },
+  });
+  reader.push(CAPS);
+  const [unit] = unitsOf(
+    reader.push(unitPacket(Buffer.concat([sets, IDR]), 1_000_000n, 0n, false)),
+  );
+  t.deepEqual(unit?.data, Buffer.concat([sets, Buffer.from('00000003', 'hex'), stamp, IDR]));
+  t.true(unit?.isIdr);
+  t.deepEqual(asked, [90]);
+});
+
+test('a stamp that is longer than announced is a bug, not a damaged picture', (t) => {
+  const reader = new GdpReader({ bytesMax: 3, nalFor: () => Buffer.alloc(4) });
+  reader.push(CAPS);
+  t.throws(() => reader.push(unitPacket(IDR, 0n, 0n, false)), { code: 'internal/bug' });
+});
+
 test('the same caps again say nothing; other caps say a new format', (t) => {
   const reader = new GdpReader();
   t.is(reader.push(CAPS).length, 1);

@@ -2,7 +2,11 @@ import test from 'ava';
 import type { CameraError } from '../../../src/errors.js';
 import type { RunEvents, VideoRun, VideoSource } from '../../../src/hal/ports/video.js';
 import { SimClock } from '../../../src/hal/sim/sim-clock.js';
+import { readFrameTime } from '../../../src/capture/frame-time-sei.js';
+import type { Fragment } from '../../../src/capture/ports.js';
+import { bytesSource, SegmentReader } from '../../../src/capture/segment-reader.js';
 import { VideoFeed, type VideoFeedSettings } from '../../../src/capture/video-feed.js';
+import { wallTimeMs } from '../../../src/units.js';
 import { accessUnits, gdpStream } from '../../support/synthetic-video.js';
 
 /** A source whose runs the test drives by hand. */
@@ -42,7 +46,7 @@ async function begin(settings: VideoFeedSettings = { launch: 'launch' }) {
   const source = new HandSource();
   const said: string[] = [];
   const faults: CameraError[] = [];
-  const feed = new VideoFeed(clock, source, settings, {
+  const feed = new VideoFeed({ clock, video: source }, settings, {
     fragment: ({ run, frames }, gop) => said.push(`gop ${gop} of run ${run}: ${frames}`),
     up: () => said.push('up'),
     lost: (cause) => said.push(`lost: ${cause}`),
@@ -56,6 +60,49 @@ async function begin(settings: VideoFeedSettings = { launch: 'launch' }) {
 }
 
 const STREAM = gdpStream(accessUnits(45));
+
+/** What the pictures of a fragment say of their time, in microseconds. */
+async function timesIn({ init, moof, mdat }: Fragment): Promise<(number | undefined)[]> {
+  const reader = await SegmentReader.open(bytesSource(Buffer.concat([init, moof, mdat])));
+  const times: (number | undefined)[] = [];
+  for await (const fragment of reader.fragments()) {
+    const units = await reader.payload(fragment);
+    times.push(...units.map((unit) => readFrameTime(unit)?.utcMicros));
+  }
+  return times;
+}
+
+test('every picture carries its time into its fragment, and across a new run it goes on', async (t) => {
+  const clock = new SimClock();
+  const source = new HandSource();
+  const fragments: Fragment[] = [];
+  const frameClock = {
+    wallAt: (at: number) => {
+      return { ms: wallTimeMs(5_000_000 + at), source: 'gnss' as const, uncertaintyMs: 1 };
+    },
+  };
+  const ignore = (): void => undefined;
+  const feed = new VideoFeed(
+    { clock, video: source, frameClock },
+    { launch: 'launch' },
+    {
+      fragment: (fragment) => fragments.push(fragment),
+      ...{ up: ignore, lost: ignore, failed: ignore, gap: ignore, fault: ignore },
+    },
+  );
+  feed.start();
+  await clock.advance(2000);
+  source.newest.bytes(STREAM);
+  source.newest.ended({ reason: 'failed', detail: 'crash' });
+  await clock.advance(3000);
+  source.newest.bytes(STREAM);
+  await feed.stop(1000);
+  const times = (await Promise.all(fragments.map(timesIn))).flat();
+  t.is(times.length, 90);
+  t.is(times[0], 5_002_000_000);
+  t.true(times.every((time, index) => index === 0 || (time ?? 0) > (times[index - 1] ?? 0)));
+  t.is(times[45], 5_005_000_000, 'the new run has a media clock of its own');
+});
 
 test('a stream that cannot be read: told, killed, ignored from there on, started anew', async (t) => {
   const { clock, source, said, faults } = await begin();

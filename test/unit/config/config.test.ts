@@ -36,8 +36,10 @@ test('the smallest configuration gets every default', (t) => {
     brokerUrl: 'mqtt://127.0.0.1:1883',
     receivers: [],
     indicators: {},
+    frameTime: true,
     wearer: null,
     mount: null,
+    rotation: 'auto',
   });
 });
 

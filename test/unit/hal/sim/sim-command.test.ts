@@ -16,6 +16,7 @@ const commands: readonly [words: string, command: SimCommand][] = [
   ['camera kill', { verb: 'camera', fault: 'kill' }],
   ['camera stall', { verb: 'camera', fault: 'stall' }],
   ['imu fall', { verb: 'imu', act: 'fall' }],
+  ['imu invert', { verb: 'imu', act: 'invert' }],
   ['imu unplug', { verb: 'imu', act: 'unplug' }],
   ['imu plug', { verb: 'imu', act: 'plug' }],
   ['gnss fix', { verb: 'gnss', act: 'fix' }],
@@ -48,7 +49,7 @@ const refusals: readonly [words: string, message: RegExp][] = [
   ['battery -1', /^expected: battery/],
   ['battery nine', /^expected: battery/],
   ['camera explode', /^expected: camera kill\|stall$/],
-  ['imu', /^expected: imu fall\|unplug\|plug$/],
+  ['imu', /^expected: imu fall\|upright\|invert\|unplug\|plug$/],
   ['imu fall down', /^expected: imu/],
   ['imu fix', /^expected: imu/],
   ['gnss fall', /^expected: gnss fix\|nofix\|unplug\|plug$/],
@@ -69,7 +70,7 @@ for (const words of [[], ['motor', 'on'], ['constructor'], ['']]) {
     t.throws(() => parseSimCommand(words), {
       code: 'cli/usage',
       message:
-        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|unplug|plug, gnss fix|nofix|unplug|plug, clock +1d|-2h|1970|gnss, state',
+        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|upright|invert|unplug|plug, gnss fix|nofix|unplug|plug, clock +1d|-2h|1970|gnss, state',
     });
   });
 }
