@@ -9,6 +9,7 @@ export default {
     'test/crash/kill-*.test.ts',
     'test/integration/capture/recording.test.ts',
     'test/integration/capture/audio.test.ts',
+    'test/integration/capture/presses.test.ts',
     'test/end-to-end/broker.test.ts',
     'test/end-to-end/demo.test.ts',
     'test/end-to-end/parts.test.ts',
