@@ -1,7 +1,7 @@
 import { Recorder } from '../../src/capture/recorder.js';
 import { queueBytesFor, type RecorderSettings } from '../../src/capture/recorder-api.js';
 import type { RecorderPolicy } from '../../src/capture/recorder-events.js';
-import type { PressEdge } from '../../src/capture/ports.js';
+import type { PressEdge, Shown } from '../../src/capture/ports.js';
 import { SimClock } from '../../src/hal/sim/sim-clock.js';
 import { SimVideo, type SimVideoOptions } from '../../src/hal/sim/sim-video.js';
 import { createLogger } from '../../src/log.js';
@@ -46,7 +46,11 @@ export class RecorderRig {
   readonly logged: string[] = [];
   readonly recorder: Recorder;
 
-  constructor(settings: Partial<RecorderSettings> = {}, video: Partial<SimVideoOptions> = {}) {
+  constructor(
+    settings: Partial<RecorderSettings> = {},
+    video: Partial<SimVideoOptions> = {},
+    onShown: (shown: Shown) => void = () => undefined,
+  ) {
     this.video = new SimVideo(this.clock, video);
     this.recorder = new Recorder(
       {
@@ -55,7 +59,9 @@ export class RecorderRig {
         sink: this.sink,
         journal: this.journal,
         indicator: {
-          show: ({ mode, isDurable, isMuted, isStealthy }) => {
+          show: (shown) => {
+            onShown(shown);
+            const { mode, isDurable, isMuted, isStealthy } = shown;
             const words = [mode, isDurable && 'durable', isMuted && 'muted', isStealthy && 'dark'];
             this.shown.push(words.filter((word) => word !== false).join(' '));
           },
