@@ -73,6 +73,8 @@ async function wear(
     await clock.sleep(random() * RECORDED_MS_MAX);
     await recorder.hold();
     isAnew = random() < 1 / ANEW_IN;
+    // A recorder that ends in the GOP of a stop cuts that GOP short.
+    if (isAnew || press === count - 1) await video.nextIdr();
   }
   await recorder.close();
 }

@@ -102,8 +102,10 @@ class Scene {
     const { rig } = this;
     const { recorder, sink } = rig;
     const failOnce = (name: 'begin' | 'append'): void => {
+      let hasFailed = false;
       sink.hooks[name] = () => {
-        delete sink.hooks[name];
+        if (hasFailed) return Promise.resolve();
+        hasFailed = true;
         return Promise.reject(new CameraError('storage/io', 'no answer'));
       };
     };
