@@ -26,7 +26,10 @@ export interface TimeAnchor {
 
 /** What happened to the wall clock, as the device log tells it. Every wall time is that of the moment `at`. */
 export type TimeFact =
-  /** The clock of the machine stepped, or claims another source. `isBelieved`: the camera goes by it. */
+  /**
+   * The clock of the machine stepped, claims another source, or has moved away little by little from what the newest
+   * anchor says. `isBelieved`: the camera goes by it.
+   */
   | {
       readonly type: 'clock-set';
       readonly at: MonotonicMs;
@@ -77,7 +80,7 @@ const rank: Readonly<Record<TimeSource, number>> = { gnss: 0, ntp: 1, rtc: 2, un
 
 /**
  * Judges what the clock claims at `at`. A step is believed when a better source than before gives it, when both claims
- * allow it, or when it is a leap second; else the camera goes on by the monotonic clock from what it believed, and says
+ * allow it, or when it is a leap second, stepped or smeared; else the camera goes on by the monotonic clock from what it believed, and says
  * so until the clock agrees again. A claim before 2026 counts as no claim.
  */
 export function judgeWall(
@@ -106,8 +109,15 @@ export function judgeWall(
   const isWithdrawn = wall.source === 'unset' && kept.source === 'rtc';
   // Believed, but no better than what there is: a clock chip takes over from satellites that are out of sight.
   if (!isSurer(wall, kept) && !isLeap && !isWithdrawn) return { state: next, facts };
-  const isNotable =
-    isLeap || isWithdrawn || Math.abs(wall.ms - kept.ms) >= STEP_MS_MIN || isMuchSurer(wall, kept);
+  // A clock that is slewed or smeared never steps from look to look, and the monotonic clock drifts from one that is held:
+  // what counts is how far the dates given so far are off.
+  const dated = carriedTo(state.anchors.at(-1) ?? state.kept, at);
+  const offMs = wall.ms - dated.ms;
+  const isOff = Math.abs(offMs) >= STEP_MS_MIN;
+  const isNotable = isLeap || isWithdrawn || isOff || isMuchSurer(wall, kept);
+  if (isOff && facts.length === 0) {
+    facts.push({ type: 'clock-set', at, from: dated, to: wall, stepMs: offMs, isBelieved: true });
+  }
   if (isMuchSurer(wall, kept)) {
     facts.push({ type: 'time-correction', at, before: kept, after: wall });
   }

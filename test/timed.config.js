@@ -1,5 +1,5 @@
 // Tests that hold real processes to real times: what a kill may cost, how soon pictures are back, an upload that goes on,
-// how much twelve seconds of a demo hold, a fall that is over in half a second. One file at a time, because another file
+// how much twelve seconds of a demo hold, a fall that is over in half a second, what random presses get, a clock that steps. One file at a time, because another file
 // beside them would measure the machine and not the camera. `npm test` runs them after the others.
 
 export default {
@@ -10,6 +10,8 @@ export default {
     'test/integration/capture/recording.test.ts',
     'test/integration/capture/audio.test.ts',
     'test/integration/capture/frame-time.test.ts',
+    'test/integration/capture/presses.test.ts',
+    'test/integration/camera/clock-steps.test.ts',
     'test/end-to-end/broker.test.ts',
     'test/end-to-end/demo.test.ts',
     'test/end-to-end/parts.test.ts',

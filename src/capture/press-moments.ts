@@ -8,7 +8,6 @@ export interface PressMoment {
   readonly preEvent: PreEvent;
   /** Fragments finished since. */
   readonly later: readonly Fragment[];
-  readonly mediaMs: number;
 }
 
 interface OpenMoment extends PressMoment {
@@ -20,7 +19,7 @@ export class PressMoments {
   readonly #look: (at: MonotonicMs) => Omit<PressMoment, 'later'>;
   readonly #open = new Set<OpenMoment>();
 
-  /** `look` says what a press at a moment gets: its pre-event, and its media time in the running recording. */
+  /** `look` says what a press at a moment gets: its pre-event. */
   constructor(look: (at: MonotonicMs) => Omit<PressMoment, 'later'>) {
     this.#look = look;
   }

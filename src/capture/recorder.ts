@@ -252,7 +252,7 @@ export class Recorder {
 
   #lookAt(at: MonotonicMs): Omit<PressMoment, 'later'> {
     const preEvent = this.#buffer.select(this.#settings.preEventMs, this.#feed.position());
-    return { at, preEvent, mediaMs: this.#recordings.mediaMsAt(at) };
+    return { at, preEvent };
   }
 
   async #onGesture(button: PressEdge['button'], gesture: PressGesture): Promise<void> {
@@ -354,7 +354,7 @@ export class Recorder {
 
   #mark(press: number): void {
     const moment = this.#desk.momentOf(press);
-    if (moment) this.#recordings.mark({ at: moment.at, mediaMs: moment.mediaMs });
+    if (moment) this.#recordings.mark(moment.at);
   }
 
   #lookForRoll(): void {

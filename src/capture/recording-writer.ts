@@ -20,6 +20,8 @@ import type { WriteBudget } from './write-budget.js';
 export interface WriterOptions {
   readonly rec: number;
   readonly preEvent: PreEventFacts;
+  /** Its start on the monotonic clock, to one frame, as far as it is known before the first fragment is there. */
+  readonly startsAt: MonotonicMs;
   readonly trigger: Trigger;
   readonly segmentMs: number;
   readonly audio: RecordingAudio;
@@ -51,6 +53,9 @@ export interface WriterEvents {
 interface Open {
   readonly segment: OpenSegment;
   readonly seq: number;
+  /** When its first picture arrived, and where that stands in the recording. */
+  readonly startedAt: MonotonicMs;
+  readonly mediaMs: number;
 }
 
 /**
@@ -73,12 +78,13 @@ export class RecordingWriter {
   #work: Promise<void> = Promise.resolve();
   readonly #pending = new Set<Promise<void>>();
   #open: Open | undefined;
-  #marks: Mark[] = [];
+  #marks: MonotonicMs[] = [];
   /** Where the sound of the open segment is silent. */
   #silence: SilentStretch[] = [];
   #durable = 0;
   #hasFailed = false;
   #isOver = false;
+  #startsAt: MonotonicMs;
 
   constructor(
     clock: Clock,
@@ -92,6 +98,7 @@ export class RecordingWriter {
     this.#sink = sink;
     this.#budget = budget;
     this.#options = options;
+    this.#startsAt = options.startsAt;
     this.#events = events;
   }
 
@@ -102,8 +109,18 @@ export class RecordingWriter {
 
   /** Where the moment `at` falls in the recording, to one frame; what was added up to then is the measure. */
   mediaMsAt(at: MonotonicMs): number {
-    const sinceMs = at - (this.#place.newest?.arrivedAt ?? at);
+    const sinceMs = at - (this.#place.newest?.arrivedAt ?? this.#startsAt);
     return Math.max(0, Math.round(this.durationMs + sinceMs));
+  }
+
+  /** When its newest picture arrived; undefined before the first. */
+  get endsAt(): MonotonicMs | undefined {
+    return this.#place.newest?.arrivedAt;
+  }
+
+  /** It begins where another ended. */
+  startAt(at: MonotonicMs): void {
+    this.#startsAt = at;
   }
 
   get hasFailed(): boolean {
@@ -129,10 +146,13 @@ export class RecordingWriter {
     return true;
   }
 
-  /** The mark goes into the metadata of the segment that is open when its turn comes. */
-  mark(mark: Mark): void {
+  /**
+   * The mark goes into the metadata of the segment that is open when its turn comes, or of the first. Where it stands in the
+   * recording is known by when that segment began; one from before the recording stands at its start.
+   */
+  mark(at: MonotonicMs): void {
     this.#enqueue(() => {
-      this.#marks.push(mark);
+      this.#marks.push(at);
       return Promise.resolve();
     });
   }
@@ -203,7 +223,8 @@ export class RecordingWriter {
     try {
       const segment = await this.#sink.openSegment(facts);
       this.#seal(endOfLast, false);
-      this.#open = { segment, seq: opening.seq };
+      const { seq, startedAt, mediaMs } = opening;
+      this.#open = { segment, seq, startedAt, mediaMs };
     } catch (error) {
       if (hasErrorCode(error, 'storage/disk-full')) this.#seal('storage-full', true);
       throw error;
@@ -214,7 +235,7 @@ export class RecordingWriter {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
-    const marks = this.#marks;
+    const marks = this.#marks.map((at) => markIn(open, at));
     this.#marks = [];
     const audio = this.#silence.map(intervalOf);
     this.#silence = [];
@@ -243,6 +264,11 @@ export class RecordingWriter {
     if (error !== undefined) this.#events.failed(error);
   }
 }
+
+const markIn = ({ startedAt, mediaMs }: Open, at: MonotonicMs): Mark => ({
+  at,
+  mediaMs: Math.max(0, Math.round(mediaMs + at - startedAt)),
+});
 
 /** In whole milliseconds: a mute not longer than it is, a loss not shorter. */
 function intervalOf({ kind, from90k, to90k }: SilentStretch): AudioInterval {

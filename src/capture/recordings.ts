@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { monotonicMs, type MonotonicMs } from '../units.js';
 import { DURABLE_MS_MAX } from './indicator.js';
 import { Mutes } from './mutes.js';
-import type { Fragment, Mark, RecordingSink, Trigger } from './ports.js';
+import type { Fragment, RecordingSink, Trigger } from './ports.js';
 import type { PreEvent } from './pre-event-buffer.js';
 import type { Rotation } from './rotation.js';
 import { RecordingWriter, type RecordingAudio } from './recording-writer.js';
@@ -61,10 +61,11 @@ interface Running {
   lastDurableAt: MonotonicMs | undefined;
 }
 
-/** A recording that ends with the GOP `untilGop`. */
+/** A recording that ends with the GOP `untilGop`, and goes on in `next` when it was rolled over. */
 interface Finishing {
   readonly running: Running;
   readonly untilGop: number;
+  readonly next: Running | undefined;
 }
 
 /**
@@ -125,9 +126,10 @@ export class Recordings {
     return this.#clock.monotonicMs() - since >= DURABLE_MS_MAX;
   }
 
-  /** Media time in the active recording that the moment `at` falls on; 0 without one. */
-  mediaMsAt(at: MonotonicMs): number {
-    return this.#active?.writer.mediaMsAt(at) ?? 0;
+  /** Which recording the moment `at`, of just now, is in, and where, to one frame; undefined when none is running. */
+  placeOf(at: MonotonicMs): { readonly rec: number; readonly mediaMs: number } | undefined {
+    const writer = this.#writerNow();
+    return writer && { rec: writer.rec, mediaMs: writer.mediaMsAt(at) };
   }
 
   /** Whether any recording is running, or waits for its end. */
@@ -170,12 +172,9 @@ export class Recordings {
     const preEvent: PreEvent = { fragments: [], askedMs: 0, gotMs: 0, reason: 'none' };
     const { rotation } = before;
     const start = { rec, segmentMs, preEvent, later: [], pressedAt: at, rotation };
-    this.stop(untilGop);
-    this.#active = this.#running(
-      { ...start, trigger: 'roll' },
-      untilGop ?? 0,
-      before.lastDurableAt,
-    );
+    const next = this.#running({ ...start, trigger: 'roll' }, untilGop ?? 0, before.lastDurableAt);
+    this.#end(untilGop, next);
+    this.#active = next;
   }
 
   #running(
@@ -200,6 +199,7 @@ export class Recordings {
           trigger,
           rotation,
           preEvent: { askedMs, gotMs, reason },
+          startsAt: monotonicMs(pressedAt - gotMs),
           audio: this.#audioFrom(trigger === 'roll' ? undefined : pressedAt),
         },
         {
@@ -230,23 +230,28 @@ export class Recordings {
 
   /** `gop` is the number of the fragment's GOP. */
   add(fragment: Fragment, gop: number): void {
-    if (this.#active && gop > this.#active.afterGop) this.#add(this.#active, fragment);
+    if (this.#active) this.#addAfter(this.#active, fragment, gop);
     for (const finishing of this.#finishing) {
-      this.#add(finishing.running, fragment);
+      this.#addAfter(finishing.running, fragment, gop);
       if (gop >= finishing.untilGop) this.#finish(finishing);
     }
   }
 
-  mark(mark: Mark): void {
-    this.#active?.writer.mark(mark);
+  /** Marks the moment `at`, of just now or of the press that has turned out to be a mark just now. */
+  mark(at: MonotonicMs): void {
+    this.#writerNow()?.mark(at);
   }
 
   /** The active recording ends with the GOP given, or with what it has when no GOP is open. */
   stop(untilGop: number | undefined): void {
+    this.#end(untilGop, undefined);
+  }
+
+  #end(untilGop: number | undefined, next: Running | undefined): void {
     const running = this.#active;
     if (running === undefined) return;
     this.#active = undefined;
-    const finishing = { running, untilGop: untilGop ?? 0 };
+    const finishing = { running, untilGop: untilGop ?? 0, next };
     this.#finishing.add(finishing);
     if (untilGop === undefined) this.#finish(finishing);
   }
@@ -263,12 +268,23 @@ export class Recordings {
     while (this.#sealing.size > 0) await Promise.all(this.#sealing);
   }
 
+  /** What happens now is in the GOP that is open: after a roll-over that is still one of the recording before. */
+  #writerNow(): RecordingWriter | undefined {
+    const rolling = [...this.#finishing].find(({ next }) => next && next === this.#active);
+    return (rolling?.running ?? this.#active)?.writer;
+  }
+
   /** Without a press, the recording goes on from another, sound and all. */
   #audioFrom(pressedAt: MonotonicMs | undefined): RecordingAudio {
     const { isOn, isInPreEvent } = this.#audio;
     const isAll = isInPreEvent || pressedAt === undefined;
     const from = monotonicMs(isAll ? Number.MIN_SAFE_INTEGER : pressedAt + PRESS_GUARD_MS);
     return { from, mutes: () => this.#mutes.list(), isExpected: isOn };
+  }
+
+  /** One that was stopped in the GOP in which it had rolled over gets nothing: that GOP is in the recording before it. */
+  #addAfter(running: Running, fragment: Fragment, gop: number): void {
+    if (gop > running.afterGop) this.#add(running, fragment);
   }
 
   #add({ writer }: Running, fragment: Fragment): void {
@@ -284,6 +300,7 @@ export class Recordings {
   #finish(finishing: Finishing): void {
     this.#finishing.delete(finishing);
     const { writer } = finishing.running;
+    if (writer.endsAt !== undefined) finishing.next?.writer.startAt(writer.endsAt);
     const sealing = writer
       .finish()
       .then(() => {

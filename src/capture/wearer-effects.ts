@@ -63,13 +63,11 @@ export class WearerEffects {
   /** Silence is recorded from the moment of the press on, and pictures go on. */
   #mute(isMuted: boolean, press: number | undefined): void {
     const { clock, facts, recordings, momentOf } = this.#parts;
-    const { active } = recordings;
     const moment = press === undefined ? undefined : momentOf(press);
     const at = moment?.at ?? clock.monotonicMs();
     recordings.setMuted(at, isMuted);
-    if (active === undefined) return;
-    const mediaMs = moment?.mediaMs ?? recordings.mediaMsAt(at);
-    facts.record({ type: 'mute', rec: active.rec, isMuted, at, mediaMs });
+    const place = recordings.placeOf(at);
+    if (place !== undefined) facts.record({ type: 'mute', isMuted, at, ...place });
   }
 
   #pick(choice: number | undefined): void {

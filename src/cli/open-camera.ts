@@ -6,6 +6,7 @@ import type { Board } from '../hal/board.js';
 import { findBoard } from '../hal/board-file.js';
 import type { BoardFile } from '../hal/board-schema.js';
 import { judgeTime, startGnssTime } from '../hal/drivers/gnss-time.js';
+import type { TimeMark } from '../hal/drivers/gnss-time.js';
 import type { Machine } from '../hal/machine.js';
 import type { Logger } from '../log.js';
 import { KeyFile } from '../storage/keys.js';
@@ -36,10 +37,18 @@ export async function openBoardHere(
   const deps = { clock, log, files: fs, footageDirectory: footageDirectory() };
   const board = await openBoard(file, deps);
   // A simulated receiver has its time from this very clock and vouches for nothing; so a simulated board keeps the claim
-  // that every machine starts with, a clock chip within a minute.
-  if (board.sim !== undefined) return board;
+  // that every machine starts with, a clock chip within a minute, unless it is told to follow the receiver.
+  const { sim } = board;
+  if (sim !== undefined) {
+    followSatellites(board, (mark) => {
+      sim.offerTime(mark);
+    });
+    return board;
+  }
   const cancel = time.keep();
-  followSatellites(board, time);
+  followSatellites(board, (mark) => {
+    time.offer(mark);
+  });
   return {
     ...board,
     close: async () => {
@@ -50,12 +59,12 @@ export async function openBoardHere(
 }
 
 /** Offers the time of the receiver whenever it has counted on evenly. */
-function followSatellites({ gnss }: Board, time: Machine['time']): void {
+function followSatellites({ gnss }: Board, offer: (mark: TimeMark) => void): void {
   let state = startGnssTime;
   gnss?.watch((fix) => {
     const judged = judgeTime(state, fix);
     state = judged.state;
-    if (judged.mark) time.offer(judged.mark);
+    if (judged.mark) offer(judged.mark);
   });
 }
 

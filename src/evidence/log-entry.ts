@@ -97,8 +97,8 @@ const schema = z.discriminatedUnion('type', [
   /** The recording `from` had its longest time and goes on as `rec`. */
   entry('rolled', { rec: counter, from: counter }),
   /**
-   * The clock of the machine stepped or claims another source: what it would have said at `at`, what it says, and new
-   * minus old. `believed` is false when the camera goes on by the time it had.
+   * The clock of the machine stepped, claims another source, or was slewed by half a second: what it would have said at `at`,
+   * what it says, and new minus old. `believed` is false when the camera goes on by the time it had.
    */
   entry('clock-set', {
     at: count,

@@ -78,7 +78,8 @@ export async function segmentsOn(fs: FileSystem, card: string): Promise<readonly
   return refs;
 }
 
-const trustIn = ({ deviceKey }: DeviceFixture): Trust =>
+/** Trusts this one camera. */
+export const trustIn = ({ deviceKey }: DeviceFixture): Trust =>
   withDevice(emptyTrust(), DEVICE, toSpkiBase64(deviceKey.publicKey));
 
 /** What an independent verifier says of one segment on the card. */

@@ -47,6 +47,24 @@ export async function probe(file: string): Promise<{ packets: ProbedPacket[]; co
   return { packets, counted: Number.parseInt(count.stdout) };
 }
 
+/** Where ffprobe finds the pictures of a file: their presentation time, and the bytes of each. */
+export async function probeSamples(
+  file: string,
+): Promise<{ readonly at90k: number; readonly start: number; readonly bytes: number }[]> {
+  const entries = ['-show_entries', 'packet=pts_time,size,pos', '-of', 'json'];
+  const { stdout } = await tool('ffprobe', [
+    ...['-v', 'error', '-select_streams', 'v', ...entries, file],
+  ]);
+  const { packets } = JSON.parse(stdout) as {
+    readonly packets: readonly { pts_time: string; size: string; pos: string }[];
+  };
+  return packets.map(({ pts_time, size, pos }) => ({
+    at90k: Math.round(Number(pts_time) * 90_000),
+    start: Number(pos),
+    bytes: Number(size),
+  }));
+}
+
 /** Decodes a file: the MD5 of each frame, and what ffmpeg had to complain about. */
 export async function decode(file: string): Promise<{ md5: string[]; messages: string }> {
   const { stdout, stderr } = await tool('ffmpeg', [

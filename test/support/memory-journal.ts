@@ -9,12 +9,15 @@ export class MemoryJournal implements Journal {
   edges = 0;
   /** Called before an edge is taken; may wait or reject. */
   onPressed: () => Promise<void> = () => Promise.resolve();
+  /** Called with every edge that is taken. */
+  onEdge: (edge: PressEdge) => void = () => undefined;
   /** Called before a fact or a decision is taken. */
   onRecord: () => Promise<void> = () => Promise.resolve();
 
   async pressed(edge: PressEdge): Promise<number> {
     await this.onPressed();
     this.edges += 1;
+    this.onEdge(edge);
     this.lines.push(`edge ${this.edges} ${edge.button} ${edge.isPressed ? 'down' : 'up'}`);
     return this.edges;
   }

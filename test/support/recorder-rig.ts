@@ -1,7 +1,7 @@
 import { Recorder } from '../../src/capture/recorder.js';
 import { queueBytesFor, type RecorderSettings } from '../../src/capture/recorder-api.js';
 import type { RecorderPolicy } from '../../src/capture/recorder-events.js';
-import type { PressEdge } from '../../src/capture/ports.js';
+import type { PressEdge, Shown } from '../../src/capture/ports.js';
 import type { Rotation } from '../../src/capture/rotation.js';
 import { SimClock } from '../../src/hal/sim/sim-clock.js';
 import { SimVideo, type SimVideoOptions } from '../../src/hal/sim/sim-video.js';
@@ -49,7 +49,11 @@ export class RecorderRig {
   /** How the camera is worn. */
   rotation: Rotation = 0;
 
-  constructor(settings: Partial<RecorderSettings> = {}, video: Partial<SimVideoOptions> = {}) {
+  constructor(
+    settings: Partial<RecorderSettings> = {},
+    video: Partial<SimVideoOptions> = {},
+    onShown: (shown: Shown) => void = () => undefined,
+  ) {
     this.video = new SimVideo(this.clock, video);
     this.recorder = new Recorder(
       {
@@ -58,7 +62,9 @@ export class RecorderRig {
         sink: this.sink,
         journal: this.journal,
         indicator: {
-          show: ({ mode, isDurable, isMuted, isStealthy }) => {
+          show: (shown) => {
+            onShown(shown);
+            const { mode, isDurable, isMuted, isStealthy } = shown;
             const words = [mode, isDurable && 'durable', isMuted && 'muted', isStealthy && 'dark'];
             this.shown.push(words.filter((word) => word !== false).join(' '));
           },

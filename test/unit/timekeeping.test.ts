@@ -96,6 +96,27 @@ test('a leap second is followed: what comes after it is dated by it, what was be
   t.deepEqual([offAt(state, 9), offAt(state, 10), offAt(state, 99)], [0, -1000, -1000]);
 });
 
+test('a leap second that is smeared is in the log and dates what comes after it, though no look sees a step', (t) => {
+  const smeared = Array.from({ length: 60 }, (_, s): Claim => {
+    return { s, offMs: -Math.min(1000, Math.max(0, s - 10) * 50), source: 'ntp' };
+  });
+  const { state, facts } = judgeAll(smeared);
+  t.deepEqual(facts.map(tell), ['ntp>ntp -500 believed', 'ntp>ntp -500 believed']);
+  t.false(state.isDoubted);
+  t.is(offAt(state, 10), 0);
+  for (const { s, offMs } of smeared) t.true(Math.abs(offAt(state, s) - offMs) <= 500, `${s} s`);
+  t.is(offAt(state, 99), -1000);
+});
+
+test('a monotonic clock that drifts from a receiver for a whole shift does not take the dates along', (t) => {
+  const drifting = Array.from({ length: 1200 }, (_, look): Claim => {
+    return { s: look * 36, offMs: look * 1.8, source: 'gnss' };
+  });
+  const { state, facts } = judgeAll(drifting);
+  t.is(facts.length, 4);
+  for (const { s, offMs } of drifting) t.true(Math.abs(offAt(state, s) - offMs) <= 501, `${s} s`);
+});
+
 test('a clock chip that is a second off is not followed when satellites have told the time', (t) => {
   const { state } = judgeAll([
     { s: 0, offMs: 0, source: 'gnss' },

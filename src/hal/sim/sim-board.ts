@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '../../clock.js';
 import { CameraError } from '../../errors.js';
+import type { TimeAnchor } from '../../timekeeping.js';
 import type { LineSpec } from '../ports/gpio.js';
 import type { PowerReading } from '../ports/power.js';
 import type { FaultyVideo } from './faulty-video.js';
@@ -8,15 +9,23 @@ import type { SimGnss } from './sim-gnss.js';
 import type { SimGpio } from './sim-gpio.js';
 import type { SimImu } from './sim-imu.js';
 import type { SimPower } from './sim-power.js';
-import type { SimWallClock } from './sim-wall-clock.js';
+import type { ClockSetter, SimWallClock } from './sim-wall-clock.js';
 
 export type ButtonRole = 'record' | 'function';
 /** What can happen to the motion sensor. */
 export type ImuAct = 'fall' | 'upright' | 'invert' | 'unplug' | 'plug';
 /** What can happen to the satellite receiver. */
-export type GnssAct = 'fix' | 'nofix' | 'unplug' | 'plug';
-/** What can happen to the wall clock: a jump that nobody vouches for, a machine never set, satellites that set it right. */
-export type ClockAct = { readonly shiftMs: number } | '1970' | 'gnss';
+export type GnssAct = 'fix' | 'nofix' | 'invalid' | 'unplug' | 'plug';
+/**
+ * What can happen to the wall clock: a jump that nobody vouches for, at once or little by little, a machine never set,
+ * satellites or network time that set it right. `follow`: from now on it takes the time of the satellite receiver.
+ */
+export type ClockAct =
+  | { readonly shiftMs: number }
+  | { readonly slewMs: number; readonly overMs: number }
+  | '1970'
+  | ClockSetter
+  | 'follow';
 
 /** The simulated parts of a board and what its lines are for. A part that is real is left out. */
 export interface SimParts {
@@ -110,14 +119,22 @@ export class SimBoard {
     const gnss = simulated('the satellite receiver', this.#parts.gnss);
     if (act === 'plug') gnss.plug();
     else if (act === 'unplug') gnss.unplug();
+    else if (act === 'invalid') gnss.setInvalid();
     else gnss.setFix(act === 'fix');
   }
 
   setClock(act: ClockAct): void {
     const { clock } = this.#parts;
     if (act === '1970') clock.unset();
-    else if (act === 'gnss') clock.setBySatellites();
+    else if (act === 'follow') clock.follow();
+    else if (typeof act === 'string') clock.setBy(act);
+    else if ('slewMs' in act) clock.slewWall(act.slewMs, act.overMs);
     else clock.jumpWall(act.shiftMs);
+  }
+
+  /** The time that the satellite receiver vouches for; the clock takes it after `follow`. */
+  offerTime(anchor: TimeAnchor): void {
+    this.#parts.clock.offer(anchor);
   }
 
   state(): SimBoardState {

@@ -27,8 +27,8 @@ const usages: Readonly<Record<Verb, string>> = {
   battery: 'battery 0..100',
   camera: 'camera kill|stall',
   imu: 'imu fall|upright|invert|unplug|plug',
-  gnss: 'gnss fix|nofix|unplug|plug',
-  clock: 'clock +1d|-2h|1970|gnss',
+  gnss: 'gnss fix|nofix|invalid|unplug|plug',
+  clock: 'clock +1d|-2h|-1s/8s|1970|gnss|ntp|follow',
   state: 'state',
 };
 
@@ -98,7 +98,7 @@ const isImuAct = (word: string): word is ImuAct =>
   ['fall', 'upright', 'invert', 'unplug', 'plug'].includes(word);
 
 const isGnssAct = (word: string): word is GnssAct =>
-  word === 'fix' || word === 'nofix' || word === 'unplug' || word === 'plug';
+  ['fix', 'nofix', 'invalid', 'unplug', 'plug'].includes(word);
 
 function parseDuration(word: string): number | undefined {
   const [, digits, unit = ''] = DURATION.exec(word) ?? [];
@@ -107,9 +107,14 @@ function parseDuration(word: string): number | undefined {
 }
 
 function parseClockAct(word: string): ClockAct | undefined {
-  if (word === '1970' || word === 'gnss') return word;
-  const shiftMs = parseShift(word);
-  return shiftMs === undefined ? undefined : { shiftMs };
+  if (word === '1970' || word === 'gnss' || word === 'ntp' || word === 'follow') return word;
+  const [by = '', within, ...rest] = word.split('/');
+  const shiftMs = parseShift(by);
+  if (shiftMs === undefined || rest.length > 0) return undefined;
+  if (within === undefined) return { shiftMs };
+  const overMs = parseDuration(within);
+  const isFit = overMs !== undefined && overMs > 0 && overMs <= SHIFT_MS_MAX;
+  return isFit ? { slewMs: shiftMs, overMs } : undefined;
 }
 
 /** A duration with its sign: `+1d`, `-2h`. */

@@ -23,15 +23,27 @@ const imuDone: Readonly<Record<ImuAct, string>> = {
 const gnssDone: Readonly<Record<GnssAct, string>> = {
   fix: 'the receiver has a fix',
   nofix: 'the receiver has no fix',
+  invalid: 'the receiver says a wrong time and place, flagged invalid',
   unplug: 'receiver unplugged',
   plug: 'receiver plugged in',
 };
 
-function clockDone(act: ClockAct): string {
-  if (act === '1970') return 'the wall clock was never set';
-  if (act === 'gnss') return 'satellites have set the wall clock right';
-  return `wall clock shifted by ${act.shiftMs / 1000} s`;
-}
+const clockDone = (act: ClockAct): string => {
+  switch (act) {
+    case '1970':
+      return 'the wall clock was never set';
+    case 'gnss':
+      return 'satellites have set the wall clock right';
+    case 'ntp':
+      return 'network time has set the wall clock right';
+    case 'follow':
+      return 'the wall clock follows the receiver';
+    default:
+      return 'slewMs' in act
+        ? `wall clock slewed by ${act.slewMs / 1000} s within ${act.overMs / 1000} s`
+        : `wall clock shifted by ${act.shiftMs / 1000} s`;
+  }
+};
 
 /** What a command gives back: the state of the board, or one line that says what was done. */
 export type SimReply = { readonly state: SimBoardState } | { readonly done: string };

@@ -9,6 +9,9 @@ export interface SimGnssOptions {
 /** The place the simulated camera is at: the meridian of Greenwich, as NMEA writes it. */
 const LATITUDE = '5128.6740,N';
 const LONGITUDE = '00000.0000,E';
+/** What a receiver without satellites may say all the same: the middle of the Atlantic, five years from now. */
+const INVALID_PLACE = '0000.0000,N,03000.0000,W';
+const INVALID_AHEAD_MS = 5 * 366 * 86_400_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -21,6 +24,7 @@ export class SimGnss {
   readonly #clock: Clock;
   readonly #cancel: Cancel;
   #hasFix = true;
+  #isInvalid = false;
   #isPlugged = false;
 
   /** Plugged in from the start, with a fix. */
@@ -60,6 +64,13 @@ export class SimGnss {
   /** Without a fix the receiver goes on talking and says so, as under a roof. */
   setFix(hasFix: boolean): void {
     this.#hasFix = hasFix;
+    this.#isInvalid = false;
+  }
+
+  /** Without a fix it counts on from a wrong time at a wrong place, and flags both as invalid. */
+  setInvalid(): void {
+    this.#hasFix = false;
+    this.#isInvalid = true;
   }
 
   /** Sends lines as they are, each with its line end; nobody hears them while it is unplugged. */
@@ -72,7 +83,15 @@ export class SimGnss {
   }
 
   #sentences(): readonly string[] {
-    const { time, date } = utcFields(this.#clock.wallTime().ms);
+    const { ms } = this.#clock.wallTime();
+    if (this.#isInvalid) {
+      const { time, date } = utcFields(ms + INVALID_AHEAD_MS);
+      return [
+        nmea(`GNRMC,${time},V,${INVALID_PLACE},0.00,,${date},,,N`),
+        nmea(`GNGGA,${time},${INVALID_PLACE},0,00,99.99,,,,,,`),
+      ];
+    }
+    const { time, date } = utcFields(ms);
     if (!this.#hasFix) {
       return [
         nmea(`GNRMC,${time},V,,,,,,,${date},,,N`),

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { activeStates, fineFacts, lightsFor } from '../../../src/capture/indicator.js';
 import { startingRecorder } from '../../../src/capture/recorder-events.js';
 import type {
   RecorderEffect,
@@ -7,13 +8,13 @@ import type {
   RecorderPolicy,
 } from '../../../src/capture/recorder-events.js';
 import { modeOf, stepRecorder } from '../../../src/capture/recorder-state.js';
+import { indicatorTable } from '../../../src/config/indicators.js';
 import { monotonicMs } from '../../../src/units.js';
 
+const table = indicatorTable();
+
 type Kind =
-  | Exclude<
-      RecorderEvent['type'],
-      'begun' | 'beginFailed' | 'trigger' | 'tap' | 'rolled' | 'functionRelease'
-    >
+  | Exclude<RecorderEvent['type'], 'begun' | 'beginFailed' | 'trigger' | 'tap' | 'functionRelease'>
   | 'fall'
   | 'peer'
   | 'command';
@@ -22,7 +23,7 @@ const kinds: readonly Kind[] = [
   ...['press', 'press', 'hold', 'fall', 'peer', 'command'],
   ...['functionPress', 'functionTap', 'functionHold', 'functionLongHold'],
   ...['videoUp', 'videoLost', 'videoFailed', 'postEventOver', 'pickingOver', 'limit'],
-  ...['storageFailed', 'storageOk', 'close'],
+  ...['storageFailed', 'storageOk', 'rolled', 'close'],
 ] as Kind[];
 
 const policies: fc.Arbitrary<RecorderPolicy> = fc.record({
@@ -65,6 +66,31 @@ class Watched {
     if (this.state.isStealthy !== this.stealth) this.faults.push('stealth untold');
     if (this.state.isMuted !== this.muted) this.faults.push('mute untold');
     if (this.state.isAsleep !== this.sleeping) this.faults.push('sleep untold');
+    this.#judgeLight();
+  }
+
+  /** Red while bytes become durable, in stealth never; amber beside a recording of which none do. */
+  #judgeLight(): void {
+    const { isMuted, isStealthy, picking } = this.state;
+    const mode = modeOf(this.state);
+    const isRecording = mode === 'recording' || mode === 'post-event';
+    if (isRecording !== this.recordings > this.ends) this.faults.push('the mode is not what runs');
+    for (const isDurable of [true, false]) {
+      const isPicking = picking !== undefined;
+      const shown = { mode, isDurable, isMuted, isStealthy, isPicking };
+      const { record, fault } = lightsFor(table, activeStates(shown, fineFacts));
+      const isLit = (isDurable ? record : fault) !== 'off';
+      if (isRecording && isLit === isStealthy) this.faults.push('recording in the dark');
+      if (!isRecording && record !== 'off') this.faults.push('a record light for nothing');
+    }
+  }
+
+  /** A recording has its longest time. */
+  roll(): void {
+    if (this.state.activity !== 'recording') return;
+    this.recordings += 1;
+    this.ends += 1;
+    this.feed({ type: 'rolled', rec: this.recordings });
   }
 
   #take(effect: RecorderEffect, event: RecorderEvent): void {
@@ -163,6 +189,9 @@ class Hands {
       case 'limit':
         watched.feed({ type: kind, limit: coin ? 'battery' : undefined });
         return;
+      case 'rolled':
+        watched.roll();
+        return;
       case 'storageFailed':
         watched.feed({ type: kind, code: 'storage/io', detail: '' });
         return;
@@ -194,7 +223,7 @@ class Hands {
   }
 }
 
-test('10,000 sequences: one recording at a time, no stop without its gesture, one outcome for each press, nothing untold', (t) => {
+test('10,000 sequences: one recording at a time, no stop without its gesture, one outcome for each press, no recording in the dark, nothing untold', (t) => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.constantFrom(...kinds), fc.integer({ min: 0, max: 30_000 })), {

@@ -18,7 +18,7 @@ const word = fc.oneof(
     'kill',
     'fall',
   ),
-  fc.stringMatching(/^[+-]?\d{0,14}(ms|s|m|h|d)?$/),
+  fc.stringMatching(/^[+-]?\d{0,14}(ms|s|m|h|d)?(\/\d{0,14}s)?$/),
   fc.string(),
 );
 
@@ -33,7 +33,9 @@ test('any words are a command within its bounds, or cli/usage', (t) => {
         if (command.verb === 'hold') t.true(isWithin(command.durationMs, 1, HOLD_MS_MAX));
         if (command.verb === 'battery') t.true(isWithin(command.percent, 0, 100));
         if (command.verb === 'clock' && typeof command.act === 'object') {
-          t.true(Number.isSafeInteger(command.act.shiftMs));
+          const { act } = command;
+          const [by, overMs] = 'slewMs' in act ? [act.slewMs, act.overMs] : [act.shiftMs, 1];
+          t.true(Number.isSafeInteger(by) && Number.isSafeInteger(overMs) && overMs > 0);
         }
       } catch (error) {
         t.true(hasErrorCode(error, 'cli/usage'), String(error));

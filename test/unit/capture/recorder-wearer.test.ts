@@ -39,6 +39,43 @@ test('a card that has no number for the next recording lets the running one go o
   t.deepEqual(frames.flat(), range(frames[0]?.[0] ?? 0, frames[1]?.at(-1) ?? 0));
 });
 
+test('an end in the GOP in which the recording rolled over leaves that GOP in one of the two', async (t) => {
+  const rig = await new RecorderRig({ recordingMsMax: 12_000 }).start(20_450);
+  await rig.press();
+  await rig.wait(12_000);
+  t.is(rig.sink.recordings, 2);
+  const closing = rig.recorder.stopAndClose(5000);
+  await rig.wait(2000);
+  t.true(await closing);
+  const frames = rig.framesOf(1);
+  t.deepEqual(frames, range(frames[0] ?? 0, rig.video.frames), 'up to the last');
+  t.deepEqual(rig.framesOf(2), [], 'and no frame twice');
+});
+
+test('marks around a roll-over stand in the recording that holds their moment, where it was', async (t) => {
+  const rig = await new RecorderRig({ recordingMsMax: 12_000 }).start(20_450);
+  await rig.press();
+  await rig.wait(11_560);
+  // Down before the roll at 32.5 s, up after it; then one in the GOP of the roll, one in the first GOP after it.
+  await rig.press(400);
+  t.is(rig.sink.recordings, 2);
+  await rig.wait(100);
+  await rig.press(100);
+  await rig.wait(760);
+  await rig.press(100);
+  await rig.wait(3000);
+  await rig.press(3100);
+  await rig.wait(1500);
+  const marks = [1, 2].map((rec) => {
+    const segments = rig.sink.of(rec);
+    const startedAt = segments[0]?.opening.startedAt ?? NaN;
+    return segments.flatMap(({ closing }) =>
+      (closing?.marks ?? []).map(({ at, mediaMs }) => mediaMs - Math.round(at - startedAt)),
+    );
+  });
+  t.deepEqual(marks, [[0, 0], [0]]);
+});
+
 test('a camera that sleeps takes no pictures; a press starts at once, and its short pre-event says why', async (t) => {
   const policy = { ...PLAIN_POLICY, allowsSleep: true };
   const rig = await new RecorderRig({ policy }).start(20_000);

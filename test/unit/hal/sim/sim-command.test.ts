@@ -28,6 +28,10 @@ const commands: readonly [words: string, command: SimCommand][] = [
   ['clock +5m', { verb: 'clock', act: { shiftMs: 300_000 } }],
   ['clock 1970', { verb: 'clock', act: '1970' }],
   ['clock gnss', { verb: 'clock', act: 'gnss' }],
+  ['clock ntp', { verb: 'clock', act: 'ntp' }],
+  ['clock follow', { verb: 'clock', act: 'follow' }],
+  ['clock -1s/8s', { verb: 'clock', act: { slewMs: -1000, overMs: 8000 } }],
+  ['gnss invalid', { verb: 'gnss', act: 'invalid' }],
 ];
 for (const [words, command] of commands) {
   test(`understands ${words}`, (t) => {
@@ -52,12 +56,15 @@ const refusals: readonly [words: string, message: RegExp][] = [
   ['imu', /^expected: imu fall\|upright\|invert\|unplug\|plug$/],
   ['imu fall down', /^expected: imu/],
   ['imu fix', /^expected: imu/],
-  ['gnss fall', /^expected: gnss fix\|nofix\|unplug\|plug$/],
-  ['clock 1d', /^expected: clock \+1d\|-2h\|1970\|gnss$/],
+  ['gnss fall', /^expected: gnss fix\|nofix\|invalid\|unplug\|plug$/],
+  ['clock 1d', /^expected: clock \+1d\|-2h\|-1s\/8s\|1970\|gnss\|ntp\|follow$/],
   ['clock 1971', /^expected: clock/],
   ['clock +0s', /^expected: clock/],
   ['clock +999999d', /^expected: clock/],
   ['clock +1y', /^expected: clock/],
+  ['clock -1s/', /^expected: clock/],
+  ['clock -1s/0s', /^expected: clock/],
+  ['clock -1s/8s/8s', /^expected: clock/],
 ];
 for (const [words, message] of refusals) {
   test(`refuses ${words}`, (t) => {
@@ -70,7 +77,7 @@ for (const words of [[], ['motor', 'on'], ['constructor'], ['']]) {
     t.throws(() => parseSimCommand(words), {
       code: 'cli/usage',
       message:
-        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|upright|invert|unplug|plug, gnss fix|nofix|unplug|plug, clock +1d|-2h|1970|gnss, state',
+        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|upright|invert|unplug|plug, gnss fix|nofix|invalid|unplug|plug, clock +1d|-2h|-1s/8s|1970|gnss|ntp|follow, state',
     });
   });
 }

@@ -155,6 +155,10 @@ test('the receiver loses its fix and its line, and gets them back', async (t) =>
   t.false(gnss.hasFix);
   t.deepEqual(await run('gnss fix'), { done: 'the receiver has a fix' });
   t.true(gnss.hasFix);
+  t.deepEqual(await run('gnss invalid'), {
+    done: 'the receiver says a wrong time and place, flagged invalid',
+  });
+  t.false(gnss.hasFix);
   const events = { bytes: () => undefined, closed: () => undefined };
   t.deepEqual(await run('gnss unplug'), { done: 'receiver unplugged' });
   await t.throwsAsync(serial.open('gnss', 9600, events), { code: 'hal/disconnected' });
@@ -172,6 +176,28 @@ test('the wall clock jumps, monotonic time does not', async (t) => {
   t.deepEqual(wallClock.wallTime(), { ms: wallTimeMs(0), source: 'unset', uncertaintyMs: 60_000 });
   t.deepEqual(await run('clock gnss'), { done: 'satellites have set the wall clock right' });
   t.deepEqual(wallClock.wallTime(), { ms: before, source: 'gnss', uncertaintyMs: 500 });
+  t.deepEqual(await run('clock ntp'), { done: 'network time has set the wall clock right' });
+  t.deepEqual(wallClock.wallTime(), { ms: before, source: 'ntp', uncertaintyMs: 50 });
+});
+
+test('the wall clock is slewed, and follows a receiver from the moment it is told to', async (t) => {
+  const { clock, wallClock, run } = bench();
+  const before = wallClock.wallTime().ms;
+  t.deepEqual(await run('clock -1s/8s'), { done: 'wall clock slewed by -1 s within 8 s' });
+  await clock.advance(4000);
+  t.is(wallClock.wallTime().ms - before, 3500);
+  await clock.advance(8000);
+  t.is(wallClock.wallTime().ms - before, 11_000);
+  const offer = {
+    at: clock.monotonicMs(),
+    wall: { ms: wallTimeMs(before + 12_000), source: 'gnss', uncertaintyMs: 10 },
+  } as const;
+  await run('clock 1970');
+  wallClock.offer(offer);
+  t.is(wallClock.wallTime().source, 'unset');
+  t.deepEqual(await run('clock follow'), { done: 'the wall clock follows the receiver' });
+  wallClock.offer(offer);
+  t.deepEqual(wallClock.wallTime(), offer.wall);
 });
 
 test('the state tells lights as an eye sees them, lines, dock and battery', async (t) => {
