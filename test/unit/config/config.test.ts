@@ -36,6 +36,11 @@ test('the smallest configuration gets every default', (t) => {
     brokerUrl: 'mqtt://127.0.0.1:1883',
     receivers: [],
     indicators: {},
+    localBrokerUrl: null,
+    remoteStart: 'off',
+    fleet: [],
+    peerStart: 'off',
+    peers: [],
     wearer: null,
     mount: null,
   });
