@@ -26,6 +26,8 @@ export type MotionTrigger = Extract<MetadataLine, { type: 'trigger' }>['kind'];
 interface Trigger {
   readonly at: MonotonicMs;
   readonly kind: MotionTrigger;
+  /** Who signed what came over the network. */
+  readonly by: string | undefined;
 }
 
 /** A second of motion samples. */
@@ -98,8 +100,8 @@ export class CameraMetadata implements MetadataSource {
   }
 
   /** Motion from 30 s before `at` to 30 s after it is kept. */
-  trigger(kind: MotionTrigger, at: MonotonicMs): void {
-    this.#triggers.push({ kind, at });
+  trigger(kind: MotionTrigger, at: MonotonicMs, by?: string): void {
+    this.#triggers.push({ kind, at, by });
     if (this.#triggers.length > TRIGGERS_MAX) this.#triggers.shift();
   }
 
@@ -119,9 +121,12 @@ export class CameraMetadata implements MetadataSource {
         wall_ms: whole(wall.ms),
         uncertainty_ms: whole(wall.uncertaintyMs),
       })),
-      ...this.#triggers
-        .filter(isIn)
-        .map(({ kind, at }): MetadataLine => ({ type: 'trigger', kind, mono: whole(at) })),
+      ...this.#triggers.filter(isIn).map(({ kind, at, by }): MetadataLine => ({
+        type: 'trigger',
+        kind,
+        mono: whole(at),
+        ...(by === undefined ? {} : { by }),
+      })),
       ...this.#fixes.filter(isIn).map((fix) => gnssLine(fix, span)),
       ...this.#motionOf(span, begunAt),
     ];

@@ -25,14 +25,16 @@ import { retentionStatus } from './storage/retention-status.js';
 import type { RetentionStatus } from './storage/retention-status.js';
 import type { CatalogTotals } from './storage/catalog.js';
 import type { DockPhase } from './sync/device/dock-session.js';
+import type { TriggerLinkStatus } from './sync/device/trigger-link.js';
 import type { DockProgress } from './sync/device/progress.js';
 import { Uploader } from './sync/device/uploader.js';
 import { connectMqtt } from './sync/mqtt-client.js';
-import type { Will } from './sync/ports.js';
+import type { TriggerFact, Will } from './sync/ports.js';
 import { CameraIndicator } from './camera-indicator.js';
 import { checkedLaunches } from './camera-launches.js';
 import { checkMemory, makeRecorder } from './camera-recorder.js';
 import type { CameraFacts } from './camera-recorder.js';
+import { CameraTriggers, hasTriggers } from './camera-triggers.js';
 import { CameraWarnings } from './camera-warnings.js';
 
 export interface CameraOptions {
@@ -49,6 +51,8 @@ export interface CameraOptions {
 export interface CameraListener extends RecorderListener {
   onProgress?(progress: DockProgress): void;
   onPhase?(phase: DockPhase): void;
+  /** A command or a word of another camera was judged; `code` is undefined for one that was taken. */
+  onTrigger?(fact: TriggerFact, code: ErrorCode | undefined): void;
 }
 
 /** A fault with its code, in words and with what a person does about it. */
@@ -74,6 +78,8 @@ export interface CameraStatus {
   /** What is believed of the wall time. */
   readonly time: TimeStatus;
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
+  /** Commands and other cameras; null when the configuration wants neither. */
+  readonly triggers: TriggerLinkStatus | null;
   readonly card: CatalogTotals & { readonly freeBytes: number };
   readonly retention: RetentionStatus;
 }
@@ -94,6 +100,25 @@ const HARMLESS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'capture/gop-too-long',
 ]);
 
+/** What hears commands and other cameras; undefined where the configuration wants neither. */
+async function makeTriggers(
+  { clock }: Board,
+  card: Card,
+  recorder: Recorder,
+  config: Config,
+  { time, metadata }: CameraFacts,
+  log: Logger,
+  listener: CameraListener,
+): Promise<CameraTriggers | undefined> {
+  if (!hasTriggers(config)) return undefined;
+  const certificate = await card.outgoing.certificate(card.boot);
+  return new CameraTriggers({
+    ...{ config, clock, card, certificate, recorder, metadata, log },
+    wallTime: () => time.wallAt(clock.monotonicMs()),
+    onJudged: (fact, code) => listener.onTrigger?.(fact, code),
+  });
+}
+
 /** A camera: the one place where board, capture, storage and sync meet. */
 export class Camera {
   readonly recorder: Recorder;
@@ -107,6 +132,7 @@ export class Camera {
   readonly #time: CameraClock;
   readonly #metadata: CameraMetadata;
   readonly #mounting: CameraMounting;
+  readonly #triggers: CameraTriggers | undefined;
   readonly #cancels: Cancel[] = [];
   #findings: readonly Finding[] | undefined;
   #cancelRecheck: Cancel = () => undefined;
@@ -121,12 +147,14 @@ export class Camera {
     config: Config,
     indicator: CameraIndicator,
     { time, metadata, mounting }: CameraFacts,
+    triggers: CameraTriggers | undefined,
     log: Logger,
   ) {
     this.#board = board;
     this.#time = time;
     this.#metadata = metadata;
     this.#mounting = mounting;
+    this.#triggers = triggers;
     this.card = card;
     this.recorder = recorder;
     this.uploader = uploader;
@@ -190,7 +218,8 @@ export class Camera {
         listener.onPhase?.(phase);
       },
     });
-    return new Camera(board, card, recorder, uploader, config, indicator, facts, log);
+    const triggers = await makeTriggers(board, card, recorder, config, facts, log, listener);
+    return new Camera(board, card, recorder, uploader, config, indicator, facts, triggers, log);
   }
 
   /** Starts buffering, listens to buttons and dock. Once. */
@@ -233,6 +262,7 @@ export class Camera {
     );
     if (dock.isDocked()) this.uploader.dock();
     else this.#mounting.takenOut();
+    this.#triggers?.start();
   }
 
   /**
@@ -274,6 +304,7 @@ export class Camera {
         return { part, ...faultOf(fault.code, fault.message) };
       }),
       dock: { isDocked: this.#board.dock.isDocked(), phase: this.uploader.phase },
+      triggers: this.#triggers?.status() ?? null,
       card: { ...totals, freeBytes: await this.card.freeBytes() },
       retention: retentionStatus(totals, this.#config.receivers.length),
     };
@@ -292,7 +323,9 @@ export class Camera {
         : [
             watchForFalls(imu, () => {
               // Told two seconds after the strike, which the pre-event still holds.
-              this.recorder.trigger('fall', clock.monotonicMs());
+              const at = clock.monotonicMs();
+              this.#metadata.trigger('fall', at);
+              this.recorder.trigger('fall', at);
             }),
           ]),
       // When the encoder has had the time to start and the satellite receiver to speak.
@@ -326,8 +359,7 @@ export class Camera {
     this.#time.close();
     this.#mounting.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
-    const closed = this.uploader
-      .undock()
+    const closed = Promise.all([this.uploader.undock(), this.#triggers?.close()])
       .then(() => this.card.close())
       .then(() => true);
     const isInTime = await Promise.race([closed, this.#board.clock.sleep(CLOSE_MS_MAX)]);

@@ -173,6 +173,36 @@ const table = {
     'The peer speaks another version of the protocol; update it.',
   ],
   'sync/refused': ['failed-precondition', 'The reason is in the message.'],
+  'trigger/too-large': ['invalid-argument', 'Send a command or notice of the size of its format.'],
+  'trigger/unsigned': [
+    'invalid-argument',
+    'Sign it: lapel fleet command does, with the key file given.',
+  ],
+  'trigger/unknown-key': [
+    'failed-precondition',
+    'Enrol the key on this camera: lapel keys enrol --fleet, or --peer for another camera.',
+  ],
+  'trigger/wrong-role': [
+    'failed-precondition',
+    'Use a fleet key whose role is command, or give the key that role.',
+  ],
+  'trigger/malformed': [
+    'invalid-argument',
+    'The sender speaks another version of the format; update it.',
+  ],
+  'trigger/other-device': ['invalid-argument', 'Send it to the camera that it names.'],
+  'trigger/expired': ['failed-precondition', 'Send a new one, and compare the clocks.'],
+  'trigger/early': ['failed-precondition', 'Compare the clocks of sender and camera.'],
+  'trigger/no-time': [
+    'failed-precondition',
+    'Give the camera network time, a clock chip or a satellite receiver: it cannot tell old from new.',
+  ],
+  'trigger/replayed': ['failed-precondition', 'It was taken before; send a new one.'],
+  'trigger/forbidden': [
+    'failed-precondition',
+    'The policy of the camera forbids it: settings remoteStart and peerStart. A stop is never taken.',
+  ],
+  'trigger/too-many': ['resource-exhausted', 'Wait a minute; each sender has a limit.'],
   'internal/bug': ['internal', 'Report it with the log.'],
 } as const satisfies Record<string, readonly [ErrorKind, string]>;
 

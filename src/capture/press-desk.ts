@@ -46,6 +46,7 @@ interface Overflow {
 
 interface KnownEdge<Moment> {
   readonly at: MonotonicMs;
+  readonly button: PressEdge['button'];
   readonly moment: Moment;
 }
 
@@ -135,6 +136,11 @@ export class PressDesk<Moment> {
     return this.#edges.get(edge)?.moment;
   }
 
+  /** Which button an edge is of that is not decided yet. */
+  originOf(edge: number): PressEdge['button'] | undefined {
+    return this.#edges.get(edge)?.button;
+  }
+
   /** Resolves when every edge so far has been dealt with. */
   async settled(): Promise<void> {
     await this.#work;
@@ -159,7 +165,7 @@ export class PressDesk<Moment> {
       await this.#move(edge, null);
       return;
     }
-    this.#edges.set(number, { at: edge.at, moment });
+    this.#edges.set(number, { at: edge.at, button: edge.button, moment });
     await this.#move(edge, number);
   }
 

@@ -7,9 +7,11 @@ import type {
   Indicator,
   Journal,
   PreEventFacts,
+  PressOrigin,
   PressOutcome,
   RecorderMode,
   RecordingSink,
+  Trigger,
 } from './ports.js';
 import type { RecorderPolicy } from './recorder-events.js';
 import type { StartStep } from './recordings.js';
@@ -57,11 +59,15 @@ export interface RecorderSettings {
 /** What happens, for who shows or measures it. Listeners only take note; what they throw is logged. */
 export interface RecorderListener {
   modeChanged?(mode: RecorderMode): void;
-  /** What a press came to; bounces and releases are not told. */
-  pressDecided?(outcome: PressOutcome): void;
+  /** What a press came to, and of what; bounces and releases are not told. */
+  pressDecided?(outcome: PressOutcome, origin: PressOrigin): void;
   /** What the log is told as a fault. */
   faulted?(fault: { readonly code: ErrorCode; readonly detail: string }): void;
-  recordingStarted?(facts: { readonly rec: number; readonly preEvent: PreEventFacts }): void;
+  recordingStarted?(facts: {
+    readonly rec: number;
+    readonly trigger: Trigger;
+    readonly preEvent: PreEventFacts;
+  }): void;
   /** Milliseconds from the press edge to a step of the recording that it started. */
   reached?(step: StartStep, rec: number, latencyMs: number): void;
   segmentSealed?(segment: { readonly rec: number; readonly seq: number }): void;

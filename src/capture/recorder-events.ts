@@ -42,6 +42,8 @@ export interface RecorderState {
   readonly isMuteHeld: boolean;
   /** Until then a stop must be confirmed, because something other than the wearer wants the recording. */
   readonly guardedUntil: MonotonicMs | undefined;
+  /** What wants it: the fall counts, where both do. */
+  readonly guardedBy: 'fall' | 'peer' | undefined;
   /** Until then a hold confirms one that was refused. */
   readonly confirmUntil: MonotonicMs | undefined;
   /** First of two presses that start. */
@@ -64,6 +66,7 @@ export const startingRecorder: RecorderState = {
   functionPress: undefined,
   isMuteHeld: false,
   guardedUntil: undefined,
+  guardedBy: undefined,
   confirmUntil: undefined,
   firstPressAt: undefined,
   picking: undefined,
@@ -107,6 +110,8 @@ export type RecorderEvent =
   /** The recording goes on under another number. */
   | { readonly type: 'rolled'; readonly rec: number }
   | { readonly type: 'postEventOver' }
+  /** No other camera that started this one records any more: a stop needs no confirmation for their sake. */
+  | { readonly type: 'peersOver' }
   | { readonly type: 'pickingOver' }
   /** A limit is reached, or none is any more. */
   | { readonly type: 'limit'; readonly limit: PowerLimit | undefined }

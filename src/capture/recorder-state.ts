@@ -76,6 +76,10 @@ function decide(state: RecorderState, event: RecorderEvent, policy: RecorderPoli
       return stepFunctionButton(state, event, policy);
     case 'postEventOver':
       return state.activity === 'post-event' ? ended(state, [], policy) : none(state);
+    case 'peersOver':
+      return state.guardedBy === 'peer'
+        ? { state: { ...state, guardedUntil: undefined, guardedBy: undefined }, effects: [] }
+        : none(state);
     case 'pickingOver':
       return picked(state, policy);
     case 'limit':
@@ -115,10 +119,13 @@ function onTrigger(
 }
 
 /** A wearer who lies on the ground, or beside one who does, must not end the recording by a reflex. */
-const guarded = (state: RecorderState, trigger: Trigger, at: MonotonicMs): RecorderState =>
-  trigger === 'fall' || trigger === 'peer'
-    ? { ...state, guardedUntil: monotonicMs(at + GUARD_MS), confirmUntil: undefined }
-    : state;
+function guarded(state: RecorderState, trigger: Trigger, at: MonotonicMs): RecorderState {
+  if (trigger !== 'fall' && trigger !== 'peer') return state;
+  const { guardedUntil: until, guardedBy: by } = state;
+  const guardedBy = by === 'fall' && until !== undefined && at < until ? 'fall' : trigger;
+  const guardedUntil = monotonicMs(at + GUARD_MS);
+  return { ...state, guardedUntil, guardedBy, confirmUntil: undefined };
+}
 
 function onPress(state: RecorderState, event: PressEvent, trigger: Trigger): RecorderStep {
   const { press, at, hasFootage } = event;

@@ -6,7 +6,7 @@ import { FactLog } from './fact-log.js';
 import { eventOf } from './gesture-events.js';
 import { withoutSound } from './fragments.js';
 import { DURABLE_MS_MAX } from './indicator.js';
-import type { PressEdge, Trigger } from './ports.js';
+import type { PressEdge, PressOutcome, Trigger } from './ports.js';
 import { PreEventBuffer, type BufferLimits } from './pre-event-buffer.js';
 import { PressMoments, type PressMoment } from './press-moments.js';
 import { PressDesk, type PressDeskEvents, type PressGesture } from './press-desk.js';
@@ -118,6 +118,11 @@ export class Recorder {
     this.#clock.after(TRIGGER_PRESS_MS, () => {
       this.edge({ button, isPressed: false, at: this.#clock.monotonicMs() });
     });
+  }
+
+  /** The other cameras that started this one have ended: the recording goes on, and its stop needs no confirmation. */
+  peersOver(): void {
+    this.#dispatch({ type: 'peersOver' });
   }
 
   /** A limit that ends the running recording well and lets none begin; undefined when none is reached any more. */
@@ -316,8 +321,7 @@ export class Recorder {
         if (effect.type === 'stealth') this.#show();
         return;
       case 'decide':
-        this.#desk.decide(effect.edge, effect.outcome);
-        this.#listeners.tell((listener) => listener.pressDecided?.(effect.outcome));
+        this.#decide(effect.edge, effect.outcome);
         return;
       case 'mode':
         this.#facts.record(effect);
@@ -326,6 +330,12 @@ export class Recorder {
       case 'fault':
         this.#fault(effect.code, effect.detail);
     }
+  }
+
+  #decide(edge: number, outcome: PressOutcome): void {
+    const origin = this.#desk.originOf(edge) ?? 'record';
+    this.#desk.decide(edge, outcome);
+    this.#listeners.tell((listener) => listener.pressDecided?.(outcome, origin));
   }
 
   async #begin(press: number, trigger: Trigger): Promise<void> {
@@ -344,7 +354,7 @@ export class Recorder {
       this.#recordings.begin(start);
       this.#dispatch({ type: 'begun', press, rec, trigger, at });
       const { askedMs, gotMs, reason } = preEvent;
-      const facts = { rec, preEvent: { askedMs, gotMs, reason } };
+      const facts = { rec, trigger, preEvent: { askedMs, gotMs, reason } };
       this.#listeners.tell((listener) => listener.recordingStarted?.(facts));
     } catch (error) {
       const event = { code: codeOf(error), detail: messageOf(error) };
@@ -368,7 +378,8 @@ export class Recorder {
         this.#facts.record({ type: 'rolled', rec, from });
         this.#dispatch({ type: 'rolled', rec });
         const preEvent = { askedMs: 0, gotMs: 0, reason: 'none' } as const;
-        this.#listeners.tell((listener) => listener.recordingStarted?.({ rec, preEvent }));
+        const facts = { rec, trigger: 'roll', preEvent } as const;
+        this.#listeners.tell((listener) => listener.recordingStarted?.(facts));
       },
       failed: (error) => {
         this.#fault(codeOf(error), messageOf(error));

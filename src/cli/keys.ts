@@ -3,10 +3,12 @@ import { parseConfig } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { generateIdentity, parseRecipient } from '../evidence/age-recipients.js';
 import {
+  FLEET_ROLES,
   emptyTrust,
   formatTrust,
   parseTrust,
   withDevice,
+  withFleetKey,
   withReceiver,
 } from '../evidence/trust.js';
 import type { Trust } from '../evidence/trust.js';
@@ -106,10 +108,35 @@ export async function readTrust(
   return parseTrust((await fs.readFile(file, TRUST_BYTES_MAX)).toString('utf8'));
 }
 
-/** Adds the camera to the trust file and, with a store, its receiver to the trust file and the camera's configuration. */
+/** Makes the signing key of a fleet manager in a file of its own and returns its public key. Throws `keys/exists`. */
+export async function initFleet(fs: FileSystem, file: string, fleet: string): Promise<string> {
+  checkId(fleet, '--fleet');
+  return spkiOf(await new KeyFile(fs, file).make());
+}
+
+/** A fleet manager, the key file, and what the key may sign. */
+export interface FleetEnrolment {
+  readonly id: string;
+  readonly key: string;
+  readonly roles: readonly string[];
+}
+
+export interface Enrolment {
+  readonly data: string;
+  readonly trust: string;
+  readonly store?: string;
+  readonly fleet?: FleetEnrolment;
+  /** Cameras of the trust file. */
+  readonly peers?: readonly string[];
+}
+
+/**
+ * Adds the camera to the trust file. With a store or a fleet key, those to the trust file and to the camera's
+ * configuration; with peers, their keys from the trust file to the configuration.
+ */
 export async function enrolCamera(
   fs: FileSystem,
-  options: { data: string; trust: string; store?: string },
+  options: Enrolment,
 ): Promise<{ device: string; rx: string | undefined; config: Config }> {
   const paths = dataPaths(options.data);
   const signer = await new KeyFile(fs, paths.deviceKey).load();
@@ -121,11 +148,46 @@ export async function enrolCamera(
     trust = withReceiver(trust, receiver.rx, receiver.spki);
     const others = config.receivers.filter(({ rx }) => rx !== receiver.rx);
     config = parseConfig({ ...config, receivers: [...others, receiver] });
-    await writeConfigFile(fs, paths.config, config);
   }
+  if (options.fleet !== undefined) {
+    ({ trust, config } = await withFleet(fs, trust, config, options.fleet));
+  }
+  config = withPeers(trust, config, options.peers ?? []);
+  await writeConfigFile(fs, paths.config, config);
   await fs.makeDirectory(path.dirname(path.resolve(options.trust)));
   await fs.writeAtomic(options.trust, Buffer.from(formatTrust(trust)), 0o644);
   return { device: config.deviceId, rx: receiver?.rx, config };
+}
+
+async function withFleet(
+  fs: FileSystem,
+  trust: Trust,
+  config: Config,
+  { id, key, roles }: FleetEnrolment,
+): Promise<{ trust: Trust; config: Config }> {
+  checkId(id, '--fleet');
+  const wrong = roles.find((role) => !FLEET_ROLES.some((known) => known === role));
+  if (wrong !== undefined) {
+    throw new CameraError('cli/usage', `--role ${wrong} is none of ${FLEET_ROLES.join(', ')}`);
+  }
+  const spki = spkiOf(await new KeyFile(fs, key).load());
+  const others = config.fleet.filter((entry) => entry.id !== id);
+  return {
+    trust: withFleetKey(trust, id, spki, roles),
+    config: parseConfig({ ...config, fleet: [...others, { id, spki, roles }] }),
+  };
+}
+
+function withPeers(trust: Trust, config: Config, names: readonly string[]): Config {
+  if (names.length === 0) return config;
+  const added = names.map((device) => {
+    const entry = trust.devices.find((candidate) => candidate.device === device);
+    if (entry !== undefined && device !== config.deviceId) return entry;
+    const fault = entry === undefined ? 'is not in the trust file' : 'is this camera';
+    throw new CameraError('cli/usage', `--peer ${device} ${fault}`);
+  });
+  const others = config.peers.filter(({ device }) => !names.includes(device));
+  return parseConfig({ ...config, peers: [...others, ...added] });
 }
 
 function checkId(id: string, option: string): void {
@@ -147,6 +209,15 @@ export async function init(
     if (output.isJson) printJson(output, { ok: true, rx, spki, key: receiverKeyPath(store) });
     say(output, `receiver ${rx}: ${spki}`);
     say(output, `its private key is ${receiverKeyPath(store)}; keep it on this machine`);
+    return 0;
+  }
+  const fleet = findText(options, 'fleet');
+  if (fleet !== undefined) {
+    const key = getText(options, 'key');
+    const spki = await initFleet(fs, key, fleet);
+    if (output.isJson) printJson(output, { ok: true, fleet, spki, key });
+    say(output, `fleet manager ${fleet}: ${spki}`);
+    say(output, `its private key is ${key}; whoever has it can do what its roles allow`);
     return 0;
   }
   const data = getText(options, 'data');
@@ -181,12 +252,18 @@ export async function show(
   }
   const paths = dataPaths(getText(options, 'data'));
   const signer = await new KeyFile(fs, paths.deviceKey).load();
-  const { deviceId, recipients, receivers } = await readConfigFile(fs, paths.config);
+  const { deviceId, recipients, receivers, fleet, peers } = await readConfigFile(fs, paths.config);
   const shown = { device: deviceId, spki: spkiOf(signer), keyId: signer.keyId };
-  if (output.isJson) printJson(output, { ok: true, ...shown, recipients, receivers });
+  if (output.isJson) {
+    printJson(output, { ok: true, ...shown, recipients, receivers, fleet, peers });
+  }
   say(output, `camera ${shown.device}: ${shown.spki} (key id ${shown.keyId})`);
   for (const recipient of recipients) say(output, `footage is readable for ${recipient}`);
   for (const { rx, spki } of receivers) say(output, `receipts are believed from ${rx}: ${spki}`);
+  for (const { id, spki, roles } of fleet) {
+    say(output, `fleet manager ${id} (${roles.join(', ')}): ${spki}`);
+  }
+  for (const peer of peers) say(output, `other camera ${peer.device}: ${peer.spki}`);
   return 0;
 }
 
@@ -197,13 +274,31 @@ export async function enrol(
 ): Promise<number> {
   const store = findText(options, 'store');
   const trust = getText(options, 'trust');
+  const fleet = findText(options, 'fleet');
+  const peers = getTexts(options, 'peer');
+  const roles = getTexts(options, 'role');
   const { device, rx } = await enrolCamera(openMachine().fs, {
     data: getText(options, 'data'),
     trust,
+    peers,
     ...(store === undefined ? {} : { store }),
+    ...(fleet === undefined
+      ? {}
+      : {
+          fleet: {
+            id: fleet,
+            key: getText(options, 'key'),
+            roles: roles.length === 0 ? ['command'] : roles,
+          },
+        }),
   });
-  if (output.isJson) printJson(output, { ok: true, device, rx: rx ?? null, trust });
+  if (output.isJson) {
+    const more = { ...(fleet === undefined ? {} : { fleet }), ...(peers.length > 0 && { peers }) };
+    printJson(output, { ok: true, device, rx: rx ?? null, ...more, trust });
+  }
   say(output, `camera ${device} is in ${trust}`);
+  if (fleet !== undefined) say(output, `camera ${device} knows the fleet manager ${fleet}`);
+  for (const peer of peers) say(output, `camera ${device} knows the camera ${peer}`);
   if (rx !== undefined) say(output, `camera ${device} believes receipts of ${rx}`);
   return 0;
 }

@@ -68,6 +68,7 @@ class Program {
       .requiredOption('--board <name>', 'name in board/ or path of a board file')
       .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT)
       .option('--broker <url>', 'MQTT broker in the dock (overrides the configuration)')
+      .option('--local-broker <url>', 'MQTT broker for commands and other cameras (likewise)')
       .option('--config <file>', 'configuration (default: internal/config.json in --data)')
       .option('--log-level <level>', 'debug, info, warn, error or silent', 'info')
       .addHelpText('after', '\nMake keys and a configuration first: lapel keys init');
@@ -117,14 +118,27 @@ class Program {
       .option('--recipient <age1...>', 'who can read the footage (repeatable)', collect, [])
       .option('--identity <file>', 'without --recipient: write a new age identity here')
       .option('--receiver <id>', 'make the key of a receiver instead')
-      .option('--store <dir>', 'store of that receiver');
+      .option('--store <dir>', 'store of that receiver')
+      .option('--fleet <id>', 'make the key of a fleet manager instead')
+      .option('--key <file>', 'where to write the key of that fleet manager');
     this.#verb('show', 'ids and public keys', 'keys', keys)
       .option('--data <dir>', 'data directory of a camera', DATA_DEFAULT)
       .option('--store <dir>', 'store of a receiver instead');
     this.#verb('enrol', 'make a camera and a receiver know each other', 'keys', keys)
       .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT)
       .requiredOption('--trust <file>', 'trust file to add the camera to; made when missing')
-      .option('--store <dir>', 'store of a receiver whose receipts the camera shall believe');
+      .option('--store <dir>', 'store of a receiver whose receipts the camera shall believe')
+      .option('--fleet <id>', 'fleet manager whose signature the camera shall know')
+      .option('--key <file>', 'key file of that fleet manager')
+      .option('--role <role>', 'what that key may sign: command, config (repeatable)', collect, [])
+      .option('--peer <id>', 'camera of the trust file to listen to (repeatable)', collect, []);
+    const fleet = this.#root.command('fleet').description('the fleet manager’s side, over MQTT');
+    this.#verb('command', 'send a signed command to a camera', 'fleet', fleet)
+      .argument('<op>', 'start: begin a recording, or mark the one that runs')
+      .requiredOption('--device <id>', 'the camera')
+      .requiredOption('--key <file>', 'key file of the fleet manager')
+      .requiredOption('--broker <url>', 'MQTT broker that the camera is connected to')
+      .option('--wait <seconds>', 'how long the command counts and is waited for', waiting, 20);
   }
 
   /** Adds a command whose file is loaded when it is run: a help text must not load GStreamer. */
@@ -175,6 +189,13 @@ async function loadVerb(file: string, action: string | undefined): Promise<Verb>
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** A command lives ten minutes at most. */
+function waiting(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 600) return value;
+  throw new InvalidArgumentError('Give whole seconds between 1 and 600.');
+}
 
 function seconds(text: string): number {
   const value = Number(text);

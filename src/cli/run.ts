@@ -83,7 +83,13 @@ async function readConfig(fs: FileSystem, options: Options, data: string): Promi
   const file = findText(options, 'config') ?? dataPaths(data).config;
   const config = await readConfigFile(fs, file);
   const brokerUrl = findText(options, 'broker');
-  return brokerUrl === undefined ? config : parseConfig({ ...config, brokerUrl });
+  const localBrokerUrl = findText(options, 'localBroker');
+  if (brokerUrl === undefined && localBrokerUrl === undefined) return config;
+  return parseConfig({
+    ...config,
+    ...(brokerUrl === undefined ? {} : { brokerUrl }),
+    ...(localBrokerUrl === undefined ? {} : { localBrokerUrl }),
+  });
 }
 
 /** What the control socket answers: `status`, and `sim …` on a board with simulated parts. */
@@ -157,6 +163,14 @@ function narrate(output: Output): CameraListener {
       upload ??= new Progress(output, 'upload');
       uploadBytes = bytesTotal;
       upload.update(bytesDone, bytesTotal);
+    },
+    onTrigger: ({ kind, op, by }, code) => {
+      const verdict = code ?? 'taken';
+      tell(
+        'trigger',
+        { kind, op, by, code: code ?? null },
+        `${kind} of ${by ?? 'a stranger'}: ${verdict}`,
+      );
     },
     onPhase: (phase) => {
       if (phase === 'drained') upload?.finish(uploadBytes);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decodeBech32 } from '../evidence/bech32.js';
 import { NAME_LENGTH_MAX } from '../evidence/metadata.js';
+import { FLEET_ROLES } from '../evidence/trust.js';
 import { ID_PATTERN } from '../units.js';
 import { indicatorsSchema } from './indicators.js';
 import { wholeNumber } from './whole-number.js';
@@ -30,6 +31,10 @@ const MIB = 1024 * 1024;
 const RECIPIENTS_MAX = 8;
 /** Receivers one camera may meet: the docks of a few sites. */
 const RECEIVERS_MAX = 8;
+/** Fleet managers of one agency, with a spare each. */
+const FLEET_KEYS_MAX = 8;
+/** Cameras that one listens to: a team, and as many as other makers allow. */
+const PEERS_MAX = 8;
 /** `age1`, 52 characters for 32 bytes, 6 of checksum; age writes recipients in lower case only. */
 const AGE_RECIPIENT_PATTERN = /^age1[02-9ac-hj-np-z]{58}$/;
 const X25519_BYTES = 32;
@@ -59,14 +64,27 @@ const recipient = z
     error: 'has a typing error: the checksum does not fit',
   });
 
-const receiver = z
+const spki = z.string().regex(SPKI_PATTERN, {
+  error: 'must be an Ed25519 public key as base64 of its SubjectPublicKeyInfo',
+});
+
+const receiver = z.strictObject({ rx: id, spki }).readonly();
+
+const isUnique = (values: readonly unknown[]): boolean => new Set(values).size === values.length;
+
+const fleetKey = z
   .strictObject({
-    rx: id,
-    spki: z.string().regex(SPKI_PATTERN, {
-      error: 'must be an Ed25519 public key as base64 of its SubjectPublicKeyInfo',
-    }),
+    id,
+    spki,
+    roles: z
+      .array(z.enum(FLEET_ROLES))
+      .min(1, { error: 'must name at least one role' })
+      .refine(isUnique, { error: 'names a role twice' })
+      .readonly(),
   })
   .readonly();
+
+const peer = z.strictObject({ device: id, spki }).readonly();
 
 const brokerUrl = z
   .string()
@@ -86,8 +104,6 @@ const name = z
   .string()
   .min(1, { error: 'must not be empty; null says nothing' })
   .max(NAME_LENGTH_MAX, { error: `must have at most ${NAME_LENGTH_MAX} characters` });
-
-const isUnique = (values: readonly unknown[]): boolean => new Set(values).size === values.length;
 
 interface NumberFacts {
   readonly min: number;
@@ -304,6 +320,53 @@ export const settings = {
     bounds: `0 to ${RECEIVERS_MAX} of {rx, spki}`,
     effect: 'restart',
     doc: 'Receivers whose receipts count, each with its public key; no other receipt frees a byte.',
+  },
+  localBrokerUrl: {
+    schema: brokerUrl.nullable().default(null),
+    unit: '',
+    bounds: 'null, or mqtt:// or mqtts:// URL',
+    effect: 'restart',
+    doc: 'The MQTT broker that is reached while undocked, for commands and other cameras; null for brokerUrl. Without remoteStart, peerStart and this, no connection is made.',
+  },
+  remoteStart: choice({
+    values: ['off', 'on'],
+    default: 'off',
+    effect: 'restart',
+    doc: 'Whether a signed command may start a recording; none ever stops one.',
+  }),
+  fleet: {
+    schema: z
+      .array(fleetKey)
+      .max(FLEET_KEYS_MAX, { error: `must name at most ${FLEET_KEYS_MAX} fleet keys` })
+      .refine((list) => isUnique(list.map(({ id: name }) => name)), {
+        error: 'names a fleet key twice',
+      })
+      .readonly()
+      .default([]),
+    unit: '',
+    bounds: `0 to ${FLEET_KEYS_MAX} of {id, spki, roles}`,
+    effect: 'restart',
+    doc: 'Fleet managers whose signature counts, each with its public key and roles: command to start recordings, config for what is to come.',
+  },
+  peerStart: choice({
+    values: ['off', 'announce', 'follow', 'both'],
+    default: 'off',
+    effect: 'restart',
+    doc: 'Whether the camera tells others that its wearer started, starts when one of peers says so, or both.',
+  }),
+  peers: {
+    schema: z
+      .array(peer)
+      .max(PEERS_MAX, { error: `must name at most ${PEERS_MAX} peers` })
+      .refine((list) => isUnique(list.map(({ device }) => device)), {
+        error: 'names a peer twice',
+      })
+      .readonly()
+      .default([]),
+    unit: '',
+    bounds: `0 to ${PEERS_MAX} of {device, spki}`,
+    effect: 'restart',
+    doc: 'Other cameras that are listened to, each with its device key.',
   },
   indicators: {
     schema: indicatorsSchema.default({}),

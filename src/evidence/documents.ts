@@ -12,6 +12,8 @@ export const MEDIA_TYPES = {
   segment: 'application/vnd.lapel.segment.v1+json',
   entry: 'application/vnd.lapel.entry.v1+json',
   receipt: 'application/vnd.lapel.receipt.v1+json',
+  command: 'application/vnd.lapel.cmd.v1+json',
+  peer: 'application/vnd.lapel.peer.v1+json',
 } as const;
 
 export type MediaType = (typeof MEDIA_TYPES)[keyof typeof MEDIA_TYPES];
@@ -30,7 +32,11 @@ const shapeFault = (kind: DocumentKind<unknown>, error: z.ZodError): string => {
 };
 
 /** Signs a document of this kind. Throws `internal/bug` when it has not the shape of its kind. */
-export function sealAs<T>(kind: DocumentKind<T>, document: T, signer: Signer): Envelope {
+export function sealAs<T>(
+  kind: DocumentKind<T>,
+  document: T,
+  signer: Pick<Signer, 'sign' | 'keyId'>,
+): Envelope {
   const result = kind.schema.safeParse(document);
   if (!result.success) throw new CameraError('internal/bug', shapeFault(kind, result.error));
   return sealDocument(result.data, kind.type, signer);

@@ -61,7 +61,11 @@ export const pae = (type: string, body: Uint8Array): Buffer =>
   ]);
 
 /** Signs the canonical form of `document`. Throws `evidence/malformed` when it has none or is too large. */
-export function sealDocument(document: unknown, type: string, signer: Signer): Envelope {
+export function sealDocument(
+  document: unknown,
+  type: string,
+  signer: Pick<Signer, 'sign' | 'keyId'>,
+): Envelope {
   const body = toCanonicalBytes(document);
   if (body.length > PAYLOAD_BYTES_MAX) {
     throw new CameraError('evidence/malformed', `document of ${body.length} bytes is too large`);

@@ -19,6 +19,9 @@ export const segmentText = z
 /** Words for people and code words; the limit keeps a document small. */
 export const words = z.string().max(500);
 
+/** What makes a document one of its kind: 16 random bytes in hex. */
+export const nonce = z.string().regex(/^[0-9a-f]{32}$/);
+
 /** A wall time and how far to believe it. */
 export const claimedTime = z.strictObject({
   source: z.enum(['gnss', 'ntp', 'rtc', 'unset']),

@@ -10,6 +10,7 @@ import {
   deviceId,
   digest,
   keyId,
+  nonce,
   segmentText,
   words,
 } from './fields.js';
@@ -72,6 +73,23 @@ const schema = z.discriminatedUnion('type', [
     latency_ms: count.nullable(),
   }),
   entry('mode', { mode, reason: words }),
+  /**
+   * What came over the network and would start a recording: a signed command, or the word of another camera, whose
+   * `stop` only ends the confirmation that a stop needs. Written before anything follows from it; the `press` of the
+   * same kind comes after it.
+   */
+  entry('trigger', {
+    kind: z.enum(['command', 'peer']),
+    op: z.string().max(32).nullable(),
+    /** Name of the fleet key or of the camera that signed it, its key and its nonce, as far as they are known. */
+    by: deviceId.nullable(),
+    key: keyId.nullable(),
+    nonce: nonce.nullable(),
+    /** Why it was refused, in the words of the error codes; null when it was taken. */
+    code: z.string().max(64).nullable(),
+    /** Refusals before this one that have no entry, because there were too many of them. */
+    unlogged: count,
+  }),
   /** A segment was sealed; `man` is the digest of its manifest's payload. */
   entry('segment', { seg: segmentText, man: digest, size: count, root: digest, last: z.boolean() }),
   /** A segment that a power cut left open was sealed by recovery: so many leaves signed, so many not. */

@@ -50,8 +50,15 @@ const schema = z.discriminatedUnion('type', [
   /** A wall time that the camera believed in this boot, and when it held. */
   line('clock', { mono: count, ...claimedTime.shape }),
   line('mark', { mono: count, media_ms: count }),
-  /** What made the camera keep the motion around it: a start, whose cause is in the manifest, or a fall. */
-  line('trigger', { kind: z.enum(['start', 'fall']), mono: count }),
+  /**
+   * What made the camera keep the motion around it: a start, whose cause is in the manifest, a fall, or what came over the
+   * network; `by` is the fleet key or the camera that signed that.
+   */
+  line('trigger', {
+    kind: z.enum(['start', 'fall', 'command', 'peer']),
+    mono: count,
+    by: name.optional(),
+  }),
   /** A part of the recording in which something was withheld or lost. */
   line('interval', {
     kind: z.enum(['mute', 'audio-lost', 'stealth', 'sleep']),

@@ -6,6 +6,10 @@ import { fromSpkiBase64 } from './public-key.js';
 /** A fleet is thousands of cameras, not millions. */
 const PARTIES_MAX = 100_000;
 
+/** What a fleet key may sign. */
+export const FLEET_ROLES = ['command', 'config'] as const;
+export type FleetRole = (typeof FLEET_ROLES)[number];
+
 const isSpki = (text: string): boolean => {
   try {
     return fromSpkiBase64(text).length > 0;
@@ -33,9 +37,24 @@ const schema = z.strictObject({
       (receivers) => isUnique(receivers.map(({ rx }) => rx)),
       'a receiver stands there twice',
     ),
+  /** Who may tell cameras what to do. */
+  fleet: z
+    .array(
+      z.strictObject({
+        id: deviceId,
+        spki,
+        roles: z.array(z.enum(FLEET_ROLES)).min(1).refine(isUnique, 'a role stands there twice'),
+      }),
+    )
+    .max(PARTIES_MAX)
+    .refine((fleet) => isUnique(fleet.map(({ id }) => id)), 'a fleet key stands there twice')
+    .optional(),
 });
 
-/** Whose keys a verifier believes: one device key per camera, one receipt key per receiver. Not signed: it is the root. */
+/**
+ * Whose keys a verifier believes: one device key per camera, one receipt key per receiver, and the keys of fleet managers.
+ * Not signed: it is the root.
+ */
 export type Trust = z.infer<typeof schema>;
 
 export const emptyTrust = (): Trust => ({ v: 1, devices: [], receivers: [] });
@@ -94,5 +113,32 @@ export const withReceiver = (trust: Trust, rx: string, key: string): Trust =>
     JSON.stringify({
       ...trust,
       receivers: [...trust.receivers.filter((entry) => entry.rx !== rx), { rx, spki: key }],
+    }),
+  );
+
+/** A fleet key: who, its raw key, and what it may sign. */
+export interface FleetKey {
+  readonly id: string;
+  readonly publicKey: Buffer;
+  readonly roles: readonly FleetRole[];
+}
+
+/** The fleet key of that name, or undefined for a stranger. */
+export function findFleetKey(trust: Trust, id: string): FleetKey | undefined {
+  const entry = trust.fleet?.find((candidate) => candidate.id === id);
+  return entry && { id, publicKey: fromSpkiBase64(entry.spki), roles: entry.roles };
+}
+
+/** A copy with this fleet key added or replaced. Throws `evidence/malformed` for a bad id, key or role. */
+export const withFleetKey = (
+  trust: Trust,
+  id: string,
+  key: string,
+  roles: readonly string[],
+): Trust =>
+  parseTrust(
+    JSON.stringify({
+      ...trust,
+      fleet: [...(trust.fleet ?? []).filter((entry) => entry.id !== id), { id, spki: key, roles }],
     }),
   );

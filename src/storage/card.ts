@@ -20,6 +20,7 @@ import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
 import type { RecoverySummary } from './recovery.js';
 import type { MetadataSource, SealedSegment } from './segment-facts.js';
+import { TriggerBook } from './trigger-book.js';
 
 /**
  * What is told after the fact, as the outcome of a press and a mode, leaves the processor and the card to the first fragment
@@ -56,9 +57,12 @@ export interface CardServices {
 export interface Card {
   readonly boot: number;
   readonly sessionKeyId: string;
+  /** Signs small documents in the name of this boot, 3 ms each. Throws after `close`. */
+  readonly session: Pick<Signer, 'sign' | 'keyId'>;
   readonly recordings: RecordingStore;
   readonly journal: Journal;
   readonly outgoing: Outgoing;
+  readonly triggers: TriggerBook;
   /** The start-up pass over earlier boots; runs beside buffering. */
   readonly recovered: Promise<RecoverySummary>;
   totals(): CatalogTotals;
@@ -114,9 +118,11 @@ function cardOf(ctx: BootContext, options: CardOptions, db: Database, entries: D
   return {
     boot: identity.boot,
     sessionKeyId: identity.signer.keyId,
+    session: identity.signer,
     recordings,
     journal: new Journal(entries),
     outgoing: new Outgoing(ctx, catalog, entries),
+    triggers: new TriggerBook(db, entries),
     recovered,
     totals: () => catalog.totals(),
     freeBytes: () => fs.freeBytes(layout.root),

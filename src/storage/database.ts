@@ -35,6 +35,8 @@ const MIGRATIONS = [
    CREATE TABLE entries (
      id INTEGER PRIMARY KEY, type TEXT NOT NULL, envelope TEXT NOT NULL, leaf BLOB NOT NULL
    ) STRICT;`,
+  // What came over the network and was taken, so that nothing is taken twice.
+  `CREATE TABLE nonces (id INTEGER PRIMARY KEY, nonce TEXT NOT NULL UNIQUE) STRICT;`,
 ];
 
 /** How long a statement waits for another process that reads the same file, such as `lapel status`. */

@@ -26,7 +26,7 @@ const UINT32_MAX = 0xffff_ffff;
 const id = z.string().regex(ID_PATTERN);
 const uint32 = z.int().min(0).max(UINT32_MAX);
 const count = z.int().min(0);
-const version = z.literal(VERSION);
+export const version = z.literal(VERSION);
 const isSegmentText = (text: string): boolean => parseSegmentRef(text) !== undefined;
 const segmentText = z.string().max(32).refine(isSegmentText, 'not <boot>/<rec>/<seq>');
 
@@ -124,7 +124,8 @@ function parseJson(name: string, payload: Buffer): unknown {
   }
 }
 
-function decode<T>(name: string, schema: z.ZodType<T>, payload: Buffer): T {
+/** Bytes in, message out. Throws `sync/malformed`, nothing else. */
+export function decode<T>(name: string, schema: z.ZodType<T>, payload: Buffer): T {
   const result = schema.safeParse(parseJson(name, payload));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
@@ -132,7 +133,8 @@ function decode<T>(name: string, schema: z.ZodType<T>, payload: Buffer): T {
   throw malformed(name, `${path === '' ? '' : `${path}: `}${issue?.message ?? 'wrong shape'}`);
 }
 
-function encode(name: string, message: object): Buffer {
+/** Throws `internal/bug` above `PAYLOAD_BYTES_MAX`. */
+export function encode(name: string, message: object): Buffer {
   const payload = Buffer.from(JSON.stringify({ v: VERSION, ...message }), 'utf8');
   if (payload.length > PAYLOAD_BYTES_MAX) {
     throw new CameraError('internal/bug', `${name} of ${payload.length} bytes is too large`);

@@ -63,3 +63,24 @@ export interface OutgoingSegments {
   /** Keeps a receipt whose signature, manifest digest and root sync has verified. Idempotent. */
   receipted(ref: SegmentRef, receipt: Envelope): Promise<void>;
 }
+
+/** What came over the network to start a recording, as far as is known of it. */
+export interface TriggerFact {
+  readonly kind: 'command' | 'peer';
+  readonly op: string | null;
+  /** Name of the fleet key or of the camera that signed it. */
+  readonly by: string | null;
+  readonly key: string | null;
+  readonly nonce: string | null;
+}
+
+/** What the device side of triggers needs from storage: a memory that outlives a restart. */
+export interface TriggerLedger {
+  /**
+   * Enters a trigger that is taken and spends its nonce, both durable before it resolves. Resolves false, with nothing
+   * entered, when the nonce was spent before. Rejects with the errors of the log; nothing is entered then.
+   */
+  take(fact: TriggerFact & { readonly nonce: string }, unlogged: number): Promise<boolean>;
+  /** Enters one that was refused, with the code word of why, and how many before it were not entered. */
+  refuse(fact: TriggerFact, code: string, unlogged: number): Promise<void>;
+}

@@ -19,7 +19,9 @@ export type Topic =
   | { readonly kind: 'down'; readonly device: string; readonly message: DownMessage }
   /** Where one receiver takes the chunks of one device. */
   | { readonly kind: 'inbox'; readonly receiver: string; readonly device: string }
-  | { readonly kind: 'receiver-state'; readonly receiver: string };
+  | { readonly kind: 'receiver-state'; readonly receiver: string }
+  /** What a fleet manager tells a device, what that says to it, and what a device tells the devices around it. */
+  | { readonly kind: 'command' | 'command-state' | 'peer'; readonly device: string };
 
 /** The text of a topic: at most 8 levels and 256 bytes, which every broker takes. */
 export function formatTopic(topic: Topic): string {
@@ -32,6 +34,12 @@ export function formatTopic(topic: Topic): string {
       return `${PREFIX}/${RECEIVERS}/${topic.receiver}/in/${topic.device}`;
     case 'receiver-state':
       return `${PREFIX}/${RECEIVERS}/${topic.receiver}/state`;
+    case 'command':
+      return `${PREFIX}/${topic.device}/dn/cmd`;
+    case 'command-state':
+      return `${PREFIX}/${topic.device}/up/cmd`;
+    case 'peer':
+      return `${PREFIX}/${topic.device}/up/peer`;
   }
 }
 
@@ -43,6 +51,11 @@ export const inboxTopic = (receiver: string, device: string): string =>
   formatTopic({ kind: 'inbox', receiver, device });
 export const receiverStateTopic = (receiver: string): string =>
   formatTopic({ kind: 'receiver-state', receiver });
+
+export const commandTopic = (device: string): string => formatTopic({ kind: 'command', device });
+export const commandStateTopic = (device: string): string =>
+  formatTopic({ kind: 'command-state', device });
+export const peerTopic = (device: string): string => formatTopic({ kind: 'peer', device });
 
 const isId = (text: string | undefined): text is string =>
   text !== undefined && ID_PATTERN.test(text);
@@ -71,10 +84,13 @@ function parseDeviceTopic(
   const [direction, what] = levels;
   if (!isId(device) || levels.length !== 2) return undefined;
   if (direction === 'up') {
+    if (what === 'cmd') return { kind: 'command-state', device };
+    if (what === 'peer') return { kind: 'peer', device };
     const message = upMessages.find((candidate) => candidate === what);
     return message && { kind: 'up', device, message };
   }
   if (direction === 'dn') {
+    if (what === 'cmd') return { kind: 'command', device };
     const message = downMessages.find((candidate) => candidate === what);
     return message && { kind: 'down', device, message };
   }
@@ -94,4 +110,13 @@ export const deviceFilters = (device: string): Readonly<Record<string, Qos>> => 
 export const receiverFilters = (receiver: string): Readonly<Record<string, Qos>> => ({
   [`${PREFIX}/+/up/#`]: 1,
   [`${PREFIX}/${RECEIVERS}/${receiver}/in/+`]: 0,
+});
+
+/** What a device listens to for triggers: commands to it, and the notices of its peers, all by exact name. */
+export const triggerFilters = (
+  device: string,
+  peers: readonly string[],
+): Readonly<Record<string, Qos>> => ({
+  [commandTopic(device)]: 1,
+  ...Object.fromEntries(peers.map((peer) => [peerTopic(peer), 1 as const])),
 });

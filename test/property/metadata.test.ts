@@ -30,7 +30,12 @@ const line = fc.oneof(
   fc.record({ type: fc.constant('clock'), mono: ms, ...time }),
   fc.record({ type: fc.constant('start'), mono: ms, media_ms: ms }),
   fc.record({ type: fc.constant('mark'), mono: ms, media_ms: ms }),
-  fc.record({ type: fc.constant('trigger'), kind: fc.constantFrom('start', 'fall'), mono: ms }),
+  fc.record({
+    type: fc.constant('trigger'),
+    kind: fc.constantFrom('start', 'fall', 'command', 'peer'),
+    mono: ms,
+    by: fc.constant('cam-2'),
+  }),
   fc.record({
     type: fc.constant('interval'),
     kind: fc.constantFrom('mute', 'audio-lost', 'stealth', 'sleep'),

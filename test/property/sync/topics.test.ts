@@ -17,6 +17,10 @@ const topic: fc.Arbitrary<Topic> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('inbox' as const), receiver: id, device: id }),
   fc.record({ kind: fc.constant('receiver-state' as const), receiver: id }),
+  fc.record({
+    kind: fc.constantFrom('command' as const, 'command-state' as const, 'peer' as const),
+    device: id,
+  }),
 );
 
 test('a topic survives being written and read, within what every broker takes', (t) => {

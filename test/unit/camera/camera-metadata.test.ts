@@ -93,3 +93,15 @@ test('without a trigger no motion is kept but the last 30 s, and none is sealed'
   const next = metadata.linesFor({ rec: 2, from: 0, to: 200_000, mediaMs: 0, isLast: true });
   t.is(ofType(next, 'imu')[0]?.mono, 170_000);
 });
+
+test('a trigger from over the network says who signed it', (t) => {
+  const metadata = collector();
+  metadata.trigger('peer', monotonicMs(1_000), 'cam-2');
+  metadata.trigger('command', monotonicMs(2_000), 'fleet-1');
+  const lines = metadata.linesFor({ rec: 1, from: 0, to: 5_000, mediaMs: 0, isLast: true });
+  t.deepEqual([...readMetadata(formatMetadata(lines))], [...lines]);
+  t.deepEqual(ofType(lines, 'trigger'), [
+    { type: 'trigger', kind: 'peer', mono: 1_000, by: 'cam-2' },
+    { type: 'trigger', kind: 'command', mono: 2_000, by: 'fleet-1' },
+  ]);
+});
