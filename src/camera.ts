@@ -3,7 +3,6 @@ import type { Recorder } from './capture/recorder.js';
 import type { Config } from './config/config.js';
 import { indicatorTable } from './config/indicators.js';
 import { parseRecipient } from './evidence/age-recipients.js';
-import { fromSpkiBase64 } from './evidence/public-key.js';
 import type { Signer } from './evidence/signer.js';
 import type { Cancel } from './clock.js';
 import { CameraError, messageOf } from './errors.js';
@@ -27,14 +26,14 @@ import type { CatalogTotals } from './storage/catalog.js';
 import type { DockPhase } from './sync/device/dock-session.js';
 import type { TriggerLinkStatus } from './sync/device/trigger-link.js';
 import type { DockProgress } from './sync/device/progress.js';
-import { Uploader } from './sync/device/uploader.js';
-import { connectMqtt } from './sync/mqtt-client.js';
-import type { TriggerFact, Will } from './sync/ports.js';
+import type { Uploader } from './sync/device/uploader.js';
+import type { TriggerFact } from './sync/ports.js';
 import { CameraIndicator } from './camera-indicator.js';
 import { checkedLaunches } from './camera-launches.js';
 import { checkMemory, makeRecorder } from './camera-recorder.js';
 import type { CameraFacts } from './camera-recorder.js';
 import { CameraTriggers, hasTriggers } from './camera-triggers.js';
+import { makeUploader } from './camera-uploader.js';
 import { CameraWarnings } from './camera-warnings.js';
 
 export interface CameraOptions {
@@ -386,33 +385,4 @@ function watchForFalls(imu: Imu, onFall: () => void): Cancel {
 export function faultOf(code: ErrorCode, message: string): CameraFault {
   const { remedy } = new CameraError(code, message);
   return { code, message, remedy };
-}
-
-async function makeUploader(
-  board: Board,
-  card: Card,
-  log: Logger,
-  config: Config,
-  listener: CameraListener,
-): Promise<Uploader> {
-  const logger = log.child({ part: 'sync' });
-  const { clock } = board;
-  const identity = {
-    device: config.deviceId,
-    boot: card.boot,
-    certificate: await card.outgoing.certificate(card.boot),
-    receivers: config.receivers.map(({ rx, spki }) => ({ rx, publicKey: fromSpkiBase64(spki) })),
-  };
-  const ports = {
-    segments: card.outgoing,
-    connect: (will: Will) =>
-      connectMqtt({ url: config.brokerUrl, clientId: config.deviceId, clock, logger, will }),
-    clock,
-    logger,
-    freeBytes: () => card.freeBytes(),
-  };
-  return new Uploader(identity, ports, {
-    onProgress: (progress) => listener.onProgress?.(progress),
-    onPhase: (phase) => listener.onPhase?.(phase),
-  });
 }

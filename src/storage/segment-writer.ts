@@ -6,14 +6,14 @@ import { sealManifest } from '../evidence/manifest.js';
 import type { Manifest } from '../evidence/manifest.js';
 import { sha256 } from '../evidence/merkle-tree.js';
 import { formatMetadata } from '../evidence/metadata.js';
-import type { MetadataLine } from '../evidence/metadata.js';
 import { SegmentSealer } from '../evidence/segment-sealer.js';
 import type { Leaf } from '../evidence/segment-sealer.js';
-import { CameraError, messageOf } from '../errors.js';
+import { CameraError } from '../errors.js';
 import type { WritableFile } from '../hal/ports/file-system.js';
-import { TICKS_PER_MS } from '../units.js';
 import type { MonotonicMs, SegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
+import { FragmentIndex } from './fragment-index.js';
+import { segmentMetadata } from './segment-metadata.js';
 import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-facts.js';
 
 /**
@@ -23,11 +23,6 @@ import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './s
 const HEAD_PERIOD_MS = 500;
 /** Fragments are made durable together up to this size: the backlog of a press then costs few syncs, not dozens. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-/**
- * Entries of a manifest's fragment index. A pair takes up to 22 bytes of the 65,000 that a document may have; five
- * minutes of ordinary video have 300 fragments, of nothing but IDR pictures 9,000.
- */
-const FRAGMENTS_MAX = 2500;
 /** Longest stretch of encrypting and hashing between two turns of the event loop. */
 const SLICE_MS = 4;
 
@@ -61,10 +56,7 @@ export class SegmentWriter {
   readonly #files: { age: WritableFile; leaves: WritableFile; heads: WritableFile };
   readonly #openedAt: MonotonicMs;
   readonly #wall;
-  /** Every `#fragmentStride`th fragment: when the index is full, every second entry makes room for what comes. */
-  #index: [number, number][] = [];
-  #fragmentStride = 1;
-  #fragments = 0;
+  readonly #index = new FragmentIndex();
   #waiting: Waiting[] = [];
   #pump: Promise<void> | undefined;
   #failure: unknown;
@@ -168,10 +160,10 @@ export class SegmentWriter {
     let storing = Promise.resolve();
     try {
       // One turn lets the fragments of the same burst arrive; they then share the syncs below. The first goes alone.
-      if (this.#fragments > 0) await this.#ctx.clock.nextTurn();
+      if (!this.#index.isEmpty) await this.#ctx.clock.nextTurn();
       while (this.#waiting.length > 0) {
         while (this.#waiting.length > 0) {
-          const isFirst = this.#fragments === 0;
+          const isFirst = this.#index.isEmpty;
           batch = this.#nextBatch();
           const sealed = await this.#encrypt(batch);
           await storing;
@@ -211,7 +203,7 @@ export class SegmentWriter {
 
   /** The first fragment goes alone, so that something is durable as early as can be. */
   #nextBatch(): readonly Waiting[] {
-    if (this.#fragments === 0) return this.#waiting.splice(0, 1);
+    if (this.#index.isEmpty) return this.#waiting.splice(0, 1);
     let bytes = 0;
     let count = 0;
     for (const { piece } of this.#waiting) {
@@ -225,12 +217,12 @@ export class SegmentWriter {
   async #encrypt(batch: readonly Waiting[]): Promise<SealedBatch> {
     const leaves: Leaf[] = [];
     let since = this.#ctx.clock.monotonicMs();
-    if (this.#fragments === 0) {
+    if (this.#index.isEmpty) {
       leaves.push(...this.#sealer.start(), ...this.#push([this.#facts.init]));
     }
     for (const { piece } of batch) {
       // Sound alone, the end of that of the segment, is no place to find a picture at.
-      if (piece.frames > 0) this.#note(piece.offset90k);
+      if (piece.frames > 0) this.#index.note(piece.offset90k, this.#plainBytes);
       leaves.push(...this.#push(piece.parts));
       this.#duration90k = piece.offset90k + piece.duration90k;
       this.#frames += piece.frames;
@@ -240,18 +232,6 @@ export class SegmentWriter {
       }
     }
     return { leaves, file: this.#file(), duration90k: this.#duration90k, frames: this.#frames };
-  }
-
-  /** Puts the fragment that starts here into the index. */
-  #note(offset90k: number): void {
-    if (this.#index.length === FRAGMENTS_MAX) {
-      this.#index = this.#index.filter((_, n) => n % 2 === 0);
-      this.#fragmentStride *= 2;
-    }
-    if (this.#fragments % this.#fragmentStride === 0) {
-      this.#index.push([offset90k, this.#plainBytes]);
-    }
-    this.#fragments += 1;
   }
 
   #push(parts: readonly Buffer[]): Leaf[] {
@@ -336,7 +316,7 @@ export class SegmentWriter {
       plain: { size: plain.size, root: plain.root.toString('hex') },
       meta,
       media: { ...this.#media(), duration90k: this.#duration90k, frames: this.#frames },
-      fragments: this.#index,
+      fragments: this.#index.entries,
       pre_event: this.#preEvent(),
       ...(this.#facts.trigger === undefined ? {} : { trigger: this.#facts.trigger }),
       end: ending.end,
@@ -351,47 +331,14 @@ export class SegmentWriter {
     };
   }
 
-  /** NDJSON that only a recipient can read: what a finder of the card must not learn. */
   #metadata(ending: SegmentEnding): Buffer {
-    const { ms, source, uncertaintyMs } = this.#wall;
-    return formatMetadata([
-      { type: 'salt', salt: this.#sealer.salt.toString('hex') },
-      {
-        type: 'opened',
-        mono: Math.round(this.#openedAt),
-        source,
-        wall_ms: Math.max(0, Math.round(ms)),
-        uncertainty_ms: Math.round(uncertaintyMs),
-      },
-      ...this.#collected(ending.isLast),
-      ...ending.marks.map(({ at, mediaMs }): MetadataLine => ({
-        type: 'mark',
-        mono: Math.round(at),
-        media_ms: Math.round(mediaMs),
-      })),
-      ...(ending.audio ?? []).map(({ kind, fromMs, toMs }) => ({
-        type: 'interval' as const,
-        kind,
-        from_ms: Math.round(fromMs),
-        to_ms: Math.round(toMs),
-      })),
-    ]);
-  }
-
-  /** What others know of the time that the segment covers. Their failure costs no segment. */
-  #collected(isLast: boolean): readonly MetadataLine[] {
-    const { rec, startedAt, mediaMs = 0, rotation = 0 } = this.#facts;
-    if (startedAt === undefined) return [];
-    const from = Math.max(0, startedAt);
-    const to = from + this.#duration90k / TICKS_PER_MS;
-    const span = { rec, from, to, mediaMs, isLast, rotation };
-    const start = { type: 'start', mono: Math.round(from), media_ms: Math.round(mediaMs) } as const;
-    try {
-      return [start, ...(this.#ctx.metadata?.linesFor(span) ?? [])];
-    } catch (error) {
-      this.#ctx.log.error({ error: messageOf(error) }, 'metadata could not be collected');
-      return [start];
-    }
+    const written = {
+      salt: this.#sealer.salt,
+      openedAt: this.#openedAt,
+      wall: this.#wall,
+      duration90k: this.#duration90k,
+    };
+    return formatMetadata(segmentMetadata(this.#ctx, this.#facts, ending, written));
   }
 
   async #writeMeta(bytes: Buffer): Promise<void> {
