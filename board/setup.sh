@@ -36,7 +36,7 @@ node -e "const [a, b] = process.versions.node.split('.').map(Number); process.ex
 packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
-  gstreamer1.0-libav gstreamer1.0-x fonts-dejavu-core
+  gstreamer1.0-libav gstreamer1.0-alsa gstreamer1.0-x fonts-dejavu-core
   g++ make pkg-config python3 ca-certificates
   ffmpeg age mosquitto socat openssl systemd
   fuse3 libfuse3-dev gpiod adjtimex

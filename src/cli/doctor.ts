@@ -16,6 +16,7 @@ import { KeyFile } from '../storage/keys.js';
 import { connectMqtt } from '../sync/mqtt-client.js';
 import { TICKS_PER_SECOND } from '../units.js';
 import { readConfigFile, requireCamera } from './config-file.js';
+import { lookAtMicrophone } from './doctor-microphone.js';
 import { recordSealVerify } from './doctor-recording.js';
 import { findNamedBoard, openBoardHere } from './open-camera.js';
 import { findText, getText } from './options.js';
@@ -61,6 +62,7 @@ export async function run(
       { part: 'node', look: () => Promise.resolve(`${process.version}, ${process.arch}`) },
       { part: 'pipeline', look: () => lookAtPipeline(board) },
       { part: 'camera', look: () => lookAtCamera(board) },
+      ...microphoneChecks(board),
       ...boardChecks(board),
       ...dataChecks(machine, getText(options, 'data'), board),
       ...brokerChecks(machine, findText(options, 'broker')),
@@ -134,6 +136,12 @@ async function lookAtCamera({ camera, video, clock }: Board): Promise<string> {
   const gop = (longest / TICKS_PER_SECOND).toFixed(2);
   return `${units.length} pictures in ${CAMERA_MS / 1000} s, first after ${Math.round(firstAfterMs)} ms, an IDR every ${gop} s`;
 }
+
+const microphoneChecks = (board: Board): readonly Check[] => {
+  const { microphone } = board;
+  if (microphone === undefined) return [];
+  return [{ part: 'microphone', look: () => lookAtMicrophone(board, microphone.source) }];
+};
 
 /** What is no GDP stream gives no pictures, and that is what the check then says. */
 function unitsIn(reader: GdpReader, chunk: Buffer): readonly AccessUnit[] {

@@ -137,7 +137,7 @@ test.serial(
     const detail = (part: string): string =>
       result.findings.find((finding) => finding.part === part)?.detail ?? '';
     const parts = [
-      ...['node', 'pipeline', 'camera', 'buttons.record', 'buttons.function'],
+      ...['node', 'pipeline', 'camera', 'microphone', 'buttons.record', 'buttons.function'],
       ...['leds.record', 'leds.status', 'leds.fault', 'vibration', 'imu', 'gnss', 'dock'],
       ...['power', 'clock'],
       ...['keys', 'config', 'card', 'recording'],
@@ -148,6 +148,7 @@ test.serial(
     );
     t.true(Number.parseInt(detail('camera')) > 60, detail('camera'));
     t.regex(detail('camera'), /an IDR every 1\.00 s/);
+    t.regex(detail('microphone'), /^\d+ frames of sound in 4 s/);
     t.regex(detail('recording'), /^\d+ pictures recorded, sealed, verified and decoded$/);
     t.is(detail('config'), 'cam-1, 1 recipients, 0 receivers');
   },
