@@ -16,6 +16,7 @@ export default {
     'test/end-to-end/demo.test.ts',
     'test/end-to-end/parts.test.ts',
     'test/end-to-end/service.test.ts',
+    'test/end-to-end/worn.test.ts',
   ],
   workerThreads: false,
   concurrency: 1,

@@ -12,6 +12,8 @@ export interface CameraParts {
   readonly bitrateKbps: number;
   readonly gopFrames: number;
   readonly threads?: number | undefined;
+  /** Burnt into every picture, with UTC behind it; left out, nothing is. */
+  readonly overlay?: string | undefined;
 }
 
 /** The microphone of a board, as far as the pipeline needs it. */
@@ -45,6 +47,7 @@ export function launchLine(camera: CameraParts): string {
   return [
     wholeSource('camera', camera.source),
     rawCaps(camera),
+    ...(camera.overlay === undefined ? [] : [overlay(camera.overlay)]),
     ...encoder(camera),
     'h264parse config-interval=-1',
     'video/x-h264,stream-format=avc,alignment=au',
@@ -87,6 +90,26 @@ function rawCaps({ format, width, height, framesPerSecond, encoder }: CameraPart
   const caps = `video/x-raw,format=${format},width=${width},height=${height},framerate=${framesPerSecond}/1`;
   // Without v4l2convert in between, libcamerasrc leaves these two open and the encoder then refuses the caps.
   return encoder === 'v4l2h264enc' ? `${caps},colorimetry=bt709,interlace-mode=progressive` : caps;
+}
+
+/**
+ * A line of text at the bottom left. The time is that of the machine's clock in the time zone of the process, which is
+ * UTC in the capture child.
+ */
+const overlay = (text: string): string =>
+  `clockoverlay text="${asMarkup(text)}" time-format="%Y-%m-%d %H:%M:%S UTC" halignment=left valignment=bottom`;
+
+/**
+ * Text for an element that takes Pango markup, with nothing in it that markup or a launch line could take for its own:
+ * all but plain letters and digits as character references, what cannot be shown as a space.
+ */
+function asMarkup(text: string): string {
+  const shown = Array.from(text, (character) => {
+    if (/[A-Za-z0-9 ]/.test(character)) return character;
+    if (!/[\p{L}\p{M}\p{N}\p{P}\p{S}]/u.test(character)) return ' ';
+    return `&#${character.codePointAt(0) ?? 0};`;
+  });
+  return shown.join('');
 }
 
 function encoder({ encoder, bitrateKbps, gopFrames, threads }: CameraParts): readonly string[] {

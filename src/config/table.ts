@@ -302,6 +302,11 @@ export const settings = {
     effect: 'restart',
     doc: 'Whether players turn the picture, for a camera worn upside down: auto asks the motion sensor after undocking, where the board says how it is fitted, and turns nothing otherwise.',
   }),
+  overlay: onOff({
+    default: false,
+    effect: 'restart',
+    doc: 'Whether camera, wearer and UTC are burnt into the picture, readable by everybody and for good; needs processor time.',
+  }),
   brokerUrl: {
     schema: brokerUrl.default('mqtt://127.0.0.1:1883'),
     unit: '',

@@ -87,7 +87,8 @@ type Stdio = readonly ('ignore' | 'pipe')[];
 const spawnChild = (words: readonly string[], stdio: Stdio): ChildProcess =>
   spawn(process.execPath, [CHILD, ...words], {
     stdio: [...stdio],
-    env: { ...process.env, UV_THREADPOOL_SIZE: CHILD_THREADS },
+    // What the child writes into pictures is UTC, wherever the camera is.
+    env: { ...process.env, UV_THREADPOOL_SIZE: CHILD_THREADS, TZ: 'UTC' },
   });
 
 /** Collects what the child says on standard error; the function returned gives its last lines as one. */

@@ -45,7 +45,7 @@ export interface VideoSource {
   /**
    * Starts a run from a GStreamer launch line whose last element is `appsink name=video`; before it may stand a second
    * branch that ends in `appsink name=audio`. An error in that branch ends only the branch, once there are pictures.
-   * One run at a time.
+   * The time zone of its elements is UTC. One run at a time.
    */
   startRun(launch: string, events: RunEvents): VideoRun;
 }

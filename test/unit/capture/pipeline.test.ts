@@ -4,6 +4,7 @@ import {
   launchLineWithAudio,
   type CameraParts,
 } from '../../../src/capture/pipeline.js';
+import { audioBranch } from '../../../src/hal/linux/gstreamer-protocol.js';
 
 const CAMERA: CameraParts = {
   source: 'videotestsrc is-live=true',
@@ -31,6 +32,20 @@ test('software encoder', (t) => {
 
 test('software encoder with its threads limited', (t) => {
   t.true(launchLine({ ...CAMERA, threads: 2 }).includes(' bframes=0 threads=2 ! '));
+});
+
+test('an overlay stands between picture and encoder, and nothing in it is taken for markup or for elements', (t) => {
+  const [source, caps, overlay, ...rest] = launchLine({
+    ...CAMERA,
+    overlay: 'cam-7 "O\\\'N" <b>& ! appsink name=audio é\n\u0000😀',
+  }).split(' ! ');
+  t.is(
+    overlay,
+    'clockoverlay text="cam&#45;7 &#34;O&#92;&#39;N&#34; &#60;b&#62;&#38; &#33; appsink name&#61;audio &#233;  &#128512;"' +
+      ' time-format="%Y-%m-%d %H:%M:%S UTC" halignment=left valignment=bottom',
+  );
+  t.is([source, caps, ...rest].join(' ! '), launchLine(CAMERA));
+  t.is(audioBranch(launchLine({ ...CAMERA, overlay: 'appsink name=audio' })), undefined);
 });
 
 test('the other software encoder, in bits a second', (t) => {

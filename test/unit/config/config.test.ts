@@ -45,6 +45,7 @@ test('the smallest configuration gets every default', (t) => {
     wearer: null,
     mount: null,
     rotation: 'auto',
+    overlay: false,
   });
 });
 
