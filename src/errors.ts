@@ -69,6 +69,10 @@ const table = {
   'hal/no-answer': ['unavailable', 'The part hangs; check its wiring and restart the camera.'],
   'hal/no-effect': ['failed-precondition', 'Check the wire and its polarity in the board file.'],
   'hal/low-battery': ['resource-exhausted', 'Charge the camera in its dock.'],
+  'hal/too-hot': [
+    'resource-exhausted',
+    'Let the camera cool down, out of the sun; it takes presses again by itself.',
+  ],
   'hal/clock-unset': [
     'failed-precondition',
     'Give the camera network time, a clock chip or a satellite receiver; it records all the same.',
