@@ -206,6 +206,10 @@ const table = {
     'failed-precondition',
     'The policy of the camera forbids it: settings remoteStart and peerStart. A stop is never taken.',
   ],
+  'trigger/no-answer': [
+    'unavailable',
+    'The camera may be off or out of reach; if it was reached, its device log says what came of it.',
+  ],
   'trigger/too-many': ['resource-exhausted', 'Wait a minute; each sender has a limit.'],
   'internal/bug': ['internal', 'Report it with the log.'],
 } as const satisfies Record<string, readonly [ErrorKind, string]>;

@@ -263,7 +263,7 @@ export class TriggerLink {
   }
 
   #refuse({ fact, detail }: TriggerVerdict, code: ErrorCode): void {
-    this.#tally.add(code, { kind: fact.kind, by: fact.by, detail });
+    this.#tally.add(code, { from: fact.kind, by: fact.by, detail });
     if (fact.kind === 'command' && fact.nonce !== null) {
       this.#reply({ nonce: fact.nonce, state: 'failed', result: code, detail });
     }
