@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Cancel, Clock, WallTime } from './clock.js';
 import type { PressOrigin, PressOutcome, Trigger } from './capture/ports.js';
 import type { Recorder } from './capture/recorder.js';
+import { GUARD_MS } from './capture/recorder-state.js';
 import type { CameraMetadata } from './camera-metadata.js';
 import type { Config } from './config/config.js';
 import { messageOf } from './errors.js';
@@ -18,6 +19,7 @@ import { TriggerLink } from './sync/device/trigger-link.js';
 import type { StartOutcome, TakenTrigger, TriggerLinkStatus } from './sync/device/trigger-link.js';
 import { connectMqtt } from './sync/mqtt-client.js';
 import type { TriggerFact } from './sync/ports.js';
+import type { MonotonicMs } from './units.js';
 
 /** A signature takes 3 ms of the processor: the first fragment of the recording that is told of goes first. */
 const ANNOUNCE_DELAY_MS = 50;
@@ -52,8 +54,8 @@ export class CameraTriggers {
   readonly #cancels: Cancel[] = [];
   /** The recording that others were told of. */
   #told: { readonly rec: number; readonly trigger: 'press' | 'fall' } | undefined;
-  /** Other cameras that started or marked here and have not said that they ended. */
-  readonly #active = new Set<string>();
+  /** When other cameras started or marked here that have not said that they ended. */
+  readonly #active = new Map<string, MonotonicMs>();
   #awaited: ((outcome: StartOutcome) => void) | undefined;
   #announcing: Promise<unknown> = Promise.resolve();
 
@@ -69,7 +71,7 @@ export class CameraTriggers {
     this.#link = new TriggerLink(policyOf(config), ports, {
       start: (trigger) => this.#start(trigger),
       peerStopped: (device) => {
-        if (this.#active.delete(device) && this.#active.size === 0) parts.recorder.peersOver();
+        this.#peerStopped(device);
       },
       judged: (fact, code) => parts.onJudged?.(fact, code),
     });
@@ -97,7 +99,7 @@ export class CameraTriggers {
     return this.#link.status();
   }
 
-  /** Says that the recording told of is over, as far as that is known, and ends the connection. Never rejects. */
+  /** Ends the connection when what is being told is told. Call it when the recorder is closed. Never rejects. */
   async close(): Promise<void> {
     for (const cancel of this.#cancels) cancel();
     await this.#announcing;
@@ -106,7 +108,7 @@ export class CameraTriggers {
 
   #start({ kind, by, at }: TakenTrigger): Promise<StartOutcome> {
     const { recorder, metadata } = this.#parts;
-    if (kind === 'peer') this.#active.add(by);
+    if (kind === 'peer') this.#active.set(by, at);
     metadata.trigger(kind, at, by);
     if (kind === 'peer') {
       recorder.trigger(kind, at);
@@ -118,6 +120,14 @@ export class CameraTriggers {
     });
     recorder.trigger(kind, at);
     return outcome;
+  }
+
+  /** One that was lost without a word counts for as long as its start would guard the recording. */
+  #peerStopped(device: string): void {
+    if (!this.#active.delete(device)) return;
+    const now = this.#parts.clock.monotonicMs();
+    const isOver = [...this.#active.values()].every((at) => now - at >= GUARD_MS);
+    if (isOver) this.#parts.recorder.peersOver();
   }
 
   #decided(outcome: PressOutcome, origin: PressOrigin): void {
@@ -139,7 +149,6 @@ export class CameraTriggers {
   }
 
   #stopped(rec: number): void {
-    // What others said of a recording that is over guards the next one no more.
     if (this.#told?.rec !== rec) return;
     const { trigger } = this.#told;
     this.#told = undefined;

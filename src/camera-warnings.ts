@@ -1,7 +1,8 @@
 import type { IndicatorFacts } from './capture/indicator.js';
 import type { Cancel } from './clock.js';
-import { messageOf } from './errors.js';
+import { CameraError, messageOf } from './errors.js';
 import type { Board } from './hal/board.js';
+import { judgeHeat, startHeat } from './hal/drivers/heat.js';
 import type { Logger } from './log.js';
 import type { Card } from './storage/card.js';
 
@@ -21,23 +22,28 @@ export interface Warnings extends Pick<
 > {
   /** No recording can go on. */
   readonly isBatteryEmpty: boolean;
+  readonly isTooHot: boolean;
 }
 
-/** Looks now and then at what runs low, and tells of every change. A look that fails leaves what was known. */
+type WatchedBoard = Pick<Board, 'clock' | 'power' | 'camera' | 'thermal' | 'file' | 'health'>;
+
+/** Looks now and then at what runs low or hot, and tells of every change. A look that fails leaves what was known. */
 export class CameraWarnings {
-  readonly #board: Pick<Board, 'clock' | 'power' | 'camera'>;
+  readonly #board: WatchedBoard;
   readonly #card: Pick<Card, 'freeBytes'>;
   readonly #reserveBytes: number;
   readonly #log: Logger;
   readonly #tell: (warnings: Partial<Warnings>) => void;
   readonly #cancel: Cancel;
   #isLooking = false;
+  #isFeeling = false;
+  #heat = startHeat;
   #isBatteryEmpty = false;
   #isClosed = false;
 
   /** `reserveBytes`: what no recording may start with less than, and therefore does not count as room. */
   constructor(
-    board: Pick<Board, 'clock' | 'power' | 'camera'>,
+    board: WatchedBoard,
     card: Pick<Card, 'freeBytes'>,
     reserveBytes: number,
     log: Logger,
@@ -48,8 +54,12 @@ export class CameraWarnings {
     this.#reserveBytes = reserveBytes;
     this.#log = log;
     this.#tell = tell;
-    this.#cancel = board.clock.every(LOOK_PERIOD_MS, () => void this.#look());
+    this.#cancel = board.clock.every(LOOK_PERIOD_MS, () => {
+      void this.#look();
+      void this.#feel();
+    });
     void this.#look();
+    void this.#feel();
   }
 
   close(): void {
@@ -79,6 +89,32 @@ export class CameraWarnings {
     } finally {
       this.#isLooking = false;
     }
+  }
+
+  /** The temperature. A sensor that is lost or hangs is told like every part, and ends nothing. */
+  async #feel(): Promise<void> {
+    const { thermal, file, health } = this.#board;
+    if (thermal === undefined || file.thermal === undefined || this.#isFeeling) return;
+    this.#isFeeling = true;
+    let celsius: number | undefined;
+    let fault: CameraError | undefined;
+    try {
+      celsius = await thermal.read();
+    } catch (error) {
+      fault = new CameraError('hal/disconnected', messageOf(error), { cause: error });
+    }
+    this.#isFeeling = false;
+    if (this.#isClosed) return;
+    this.#heat = judgeHeat(this.#heat, celsius, file.thermal);
+    const { isHot } = this.#heat;
+    if (isHot && celsius !== undefined) {
+      fault = new CameraError(
+        'hal/too-hot',
+        `${celsius.toFixed(1)} °C, the limit is ${file.thermal.limitC} °C`,
+      );
+    }
+    health.reporter('thermal')(fault);
+    this.#tell({ isTooHot: isHot });
   }
 
   #roomOf(freeBytes: number): Warnings['storage'] {

@@ -136,6 +136,8 @@ export class Camera {
   #findings: readonly Finding[] | undefined;
   #cancelRecheck: Cancel = () => undefined;
   #isClosed = false;
+  #isBatteryEmpty = false;
+  #isTooHot = false;
   #newestFault: CameraFault | null = null;
 
   private constructor(
@@ -239,10 +241,12 @@ export class Camera {
       this.card,
       this.#config.reserveBytes,
       this.#log,
-      ({ isBatteryEmpty, ...facts }) => {
+      ({ isBatteryEmpty, isTooHot, ...facts }) => {
         this.#indicator.setFacts(facts);
-        if (isBatteryEmpty === undefined) return;
-        this.recorder.setLimit(isBatteryEmpty ? 'battery' : undefined);
+        this.#isBatteryEmpty = isBatteryEmpty ?? this.#isBatteryEmpty;
+        this.#isTooHot = isTooHot ?? this.#isTooHot;
+        const heat = this.#isTooHot ? 'thermal' : undefined;
+        this.recorder.setLimit(this.#isBatteryEmpty ? 'battery' : heat);
       },
     );
     this.#cancels.push(() => {

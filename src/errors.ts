@@ -69,6 +69,10 @@ const table = {
   'hal/no-answer': ['unavailable', 'The part hangs; check its wiring and restart the camera.'],
   'hal/no-effect': ['failed-precondition', 'Check the wire and its polarity in the board file.'],
   'hal/low-battery': ['resource-exhausted', 'Charge the camera in its dock.'],
+  'hal/too-hot': [
+    'resource-exhausted',
+    'Let the camera cool down, out of the sun; it takes presses again by itself.',
+  ],
   'hal/clock-unset': [
     'failed-precondition',
     'Give the camera network time, a clock chip or a satellite receiver; it records all the same.',
@@ -201,6 +205,10 @@ const table = {
   'trigger/forbidden': [
     'failed-precondition',
     'The policy of the camera forbids it: settings remoteStart and peerStart. A stop is never taken.',
+  ],
+  'trigger/no-answer': [
+    'unavailable',
+    'The camera may be off or out of reach; if it was reached, its device log says what came of it.',
   ],
   'trigger/too-many': ['resource-exhausted', 'Wait a minute; each sender has a limit.'],
   'internal/bug': ['internal', 'Report it with the log.'],

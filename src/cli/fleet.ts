@@ -22,7 +22,7 @@ const OPS = ['start'] as const;
 
 /**
  * `lapel fleet command start`: signs, sends, tells each step, and ends with what the camera says it came to. Rejects with
- * `sync/timeout` when it says nothing, with the code of a refusal, or with `sync/refused` for one of the recorder.
+ * `trigger/no-answer` when it says nothing, with the code of a refusal, or with `sync/refused` for one of the recorder.
  */
 export async function command(
   args: readonly string[],

@@ -52,7 +52,19 @@ async function tellStopped(fs: FileSystem, paths: DataPaths, output: Output): Pr
 
 function printRunning(
   output: Output,
-  { device, boot, recorder, fault, parts, check, position, time, dock, ...card }: CameraStatus,
+  {
+    device,
+    boot,
+    recorder,
+    fault,
+    parts,
+    check,
+    position,
+    time,
+    dock,
+    triggers,
+    ...card
+  }: CameraStatus,
 ): void {
   const rec = recorder.rec === null ? '' : `, recording ${recorder.rec}`;
   const length = recorder.rec === null ? '' : ` for ${formatSeconds(recorder.recordingMs / 1000)}`;
@@ -66,12 +78,23 @@ function printRunning(
   say(output, `pre-event buffer: ${buffered}, ${formatBytes(recorder.bufferedBytes)}`);
   say(output, `pictures: ${recorder.frames}, lives of the encoder: ${recorder.runs}`);
   say(output, `dock: ${dock.isDocked ? 'in' : 'out'}, ${dock.phase}`);
+  if (triggers !== null) say(output, `commands and other cameras: ${describeTriggers(triggers)}`);
   if (position) {
     say(output, `position: ${position.latitude.toFixed(5)} ${position.longitude.toFixed(5)}`);
   }
   const within = (time.uncertaintyMs / 1000).toFixed(1);
   say(output, `time: ${time.utc} from ${time.source}, within ${within} s`);
   printCard(output, card);
+}
+
+function describeTriggers({
+  isConnected,
+  taken,
+  refused,
+}: NonNullable<CameraStatus['triggers']>): string {
+  const reasons = Object.entries(refused).map(([code, count]) => `${code} ${count}`);
+  const told = reasons.length === 0 ? 'none refused' : `refused: ${reasons.join(', ')}`;
+  return `${isConnected ? 'connected' : 'no broker'}, ${taken} taken, ${told}`;
 }
 
 function printCard(output: Output, { card, retention }: CardStatus): void {

@@ -8,6 +8,7 @@ import type { GpioPort } from './ports/gpio.js';
 import type { I2cPort } from './ports/i2c.js';
 import type { PowerPort } from './ports/power.js';
 import type { SerialPort } from './ports/serial.js';
+import type { ThermalPort } from './ports/thermal.js';
 import type { VideoSource } from './ports/video.js';
 import type { SimI2c } from './sim/sim-i2c.js';
 
@@ -72,6 +73,17 @@ export async function openPower(
     }
     case 'lapel,sim-power':
       return new (await import('./sim/sim-power.js')).SimPower();
+  }
+}
+
+export async function openThermal({ thermal }: BoardFile): Promise<ThermalPort | undefined> {
+  switch (thermal?.compatible) {
+    case undefined:
+      return undefined;
+    case 'linux,thermal-zone':
+      return new (await import('./linux/thermal-zone.js')).ThermalZone(thermal.type);
+    case 'lapel,sim-thermal':
+      return new (await import('./sim/sim-thermal.js')).SimThermal();
   }
 }
 

@@ -85,6 +85,7 @@ export function boardChecks(board: Board): readonly BoardCheck[] {
     ...(gnss ? [quiet('gnss', () => lookAtGnss(board, gnss))] : []),
     quiet('dock', () => lookAtDock(board)),
     ...(board.power ? [quiet('power', () => lookAtBattery(board))] : []),
+    ...(board.thermal ? [quiet('thermal', () => lookAtHeat(board))] : []),
     quiet('clock', () => Promise.resolve(lookAtClock(board.clock))),
   ];
 }
@@ -195,6 +196,14 @@ async function lookAtBattery({ power }: Board): Promise<string> {
     throw new CameraError('hal/low-battery', `${text} are left`);
   }
   return text;
+}
+
+async function lookAtHeat({ thermal, file }: Board): Promise<string> {
+  if (thermal === undefined) return 'none';
+  const text = `${(await thermal.read()).toFixed(1)} °C`;
+  const limitC = file.thermal?.limitC ?? Infinity;
+  if (Number.parseFloat(text) < limitC) return text;
+  throw new CameraError('hal/too-hot', `${text}, the limit is ${limitC} °C`);
 }
 
 function lookAtClock(clock: Clock): string {

@@ -31,7 +31,7 @@ export function parseBoard(text: string, path: string): BoardFile {
   const faults = [
     ...describeFaults(result.error?.issues ?? [], json.value, Object.keys(boardSchema.shape)),
     ...(wiring.success ? lineFaults(wiring.data) : []),
-    ...(result.success ? busFaults(result.data) : []),
+    ...(result.success ? [...busFaults(result.data), ...heatFaults(result.data)] : []),
   ];
   if (result.data === undefined || faults.length > 0) {
     throw new CameraError('board/invalid', `${path}: ${joinFaults(faults)}`);
@@ -102,6 +102,12 @@ function busFaults({ imu, gnss, power, i2c, serial }: BoardFile): string[] {
   }
   return faults;
 }
+
+/** Without a gap between the two, a camera at the limit would start and stop by every look. */
+const heatFaults = ({ thermal }: BoardFile): string[] =>
+  thermal !== undefined && thermal.clearC >= thermal.limitC
+    ? ['thermal.clearC: must be below thermal.limitC']
+    : [];
 
 /** Lines that do not exist, and lines with two roles. */
 function lineFaults(wiring: Wiring): string[] {

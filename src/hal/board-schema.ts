@@ -168,6 +168,33 @@ const power = z.discriminatedUnion('compatible', [
   z.strictObject({ compatible: z.literal('maxim,max17048'), bus, address }),
 ]);
 
+/** The longest name that the kernel gives a thermal zone (THERMAL_NAME_LENGTH). */
+const ZONE_TYPE = /^[\x21-\x7e](?:[\x20-\x7e]{0,18}[\x21-\x7e])?$/;
+
+/**
+ * Raspberry Pi slows its cores from 80 °C on and everything from 85 °C on (Raspberry Pi documentation, "Frequency management
+ * and thermal control"): above that an encoder no longer keeps up, and below 75 °C nothing is slowed.
+ */
+const heatLimits = {
+  limitC: wholeNumber(40, 110, '°C').default(85).meta({
+    description: 'From here on, seen twice in a row, a recording ends well and none begins.',
+  }),
+  clearC: wholeNumber(20, 105, '°C')
+    .default(75)
+    .meta({ description: 'At this or less one may begin again; below limitC.' }),
+};
+
+const thermal = z.discriminatedUnion('compatible', [
+  z.strictObject({ compatible: z.literal('lapel,sim-thermal'), ...heatLimits }),
+  z.strictObject({
+    compatible: z.literal('linux,thermal-zone'),
+    type: z.string().regex(ZONE_TYPE, { error: 'must be the type of a thermal zone' }).meta({
+      description: 'What /sys/class/thermal/thermal_zone*/type says.',
+    }),
+    ...heatLimits,
+  }),
+]);
+
 /** What hears: audio from it runs by the clock of the pipeline and is encoded to AAC. */
 const microphone = z.strictObject({
   status: z.enum(['okay', 'disabled']).meta({ description: 'Whether the board has it.' }),
@@ -225,6 +252,9 @@ export const boardSchema = z.strictObject({
   model: z.string().min(1).max(80).meta({ description: 'What people call it.' }),
   ...wiring,
   power: power.optional().meta({ description: 'The gauge of the battery, where there is one.' }),
+  thermal: thermal
+    .optional()
+    .meta({ description: 'The temperature of the processor, where it can be read.' }),
   i2c: z
     .strictObject({ compatible: adapter(['lapel,sim-i2c', 'linux,i2c']) })
     .optional()

@@ -6,6 +6,7 @@ import {
   openGpio,
   openPower,
   openSerial,
+  openThermal,
   openVideo,
 } from './board-adapters.js';
 import type { AdapterDeps, ClosableDock } from './board-adapters.js';
@@ -23,6 +24,7 @@ import type { FileSystem } from './ports/file-system.js';
 import type { GpioPort, LineSpec, OutputLine } from './ports/gpio.js';
 import type { PowerPort } from './ports/power.js';
 import type { SerialPort } from './ports/serial.js';
+import type { ThermalPort } from './ports/thermal.js';
 import type { VideoSource } from './ports/video.js';
 import { PartsHealth } from './parts-health.js';
 import type { FaultyVideo } from './sim/faulty-video.js';
@@ -58,6 +60,8 @@ export interface Board {
   readonly dock: DockPort;
   /** Undefined on a board without a gauge, as one that runs from the mains. */
   readonly power: PowerPort | undefined;
+  /** Undefined on a board whose temperature cannot be read; its limits are in `file.thermal`. */
+  readonly thermal: ThermalPort | undefined;
   readonly video: VideoSource;
   /** What to launch: the camera of the board file, its source ready for GStreamer. */
   readonly camera: CameraSpec;
@@ -74,7 +78,7 @@ export interface Board {
   close(): Promise<void>;
 }
 
-type Ports = Pick<Board, 'gpio' | 'power' | 'video'> & {
+type Ports = Pick<Board, 'gpio' | 'power' | 'thermal' | 'video'> & {
   readonly dock: ClosableDock;
   readonly serial: SerialPort | undefined;
   readonly buses: I2cBuses;
@@ -96,6 +100,7 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
     buses,
     dock: await openDock(file, deps, gpio, health),
     power: await openPower(file, buses),
+    thermal: await openThermal(file),
     serial: await openSerial(file, deps),
     video: await openVideo(file, deps),
   };
@@ -110,6 +115,7 @@ export async function openBoard(file: BoardFile, deps: BoardDeps): Promise<Board
     ...sensors,
     dock: ports.dock,
     power: ports.power,
+    thermal: ports.thermal,
     clock: simulation?.clock ?? deps.clock,
     camera: { ...file.camera, source },
     microphone,
@@ -218,7 +224,7 @@ interface Simulation {
 async function simulate(
   file: BoardFile,
   realClock: Clock,
-  { gpio, dock, power, video, serial, buses }: Ports,
+  { gpio, dock, power, thermal, video, serial, buses }: Ports,
 ): Promise<Simulation | undefined> {
   const { buttons, leds, vibration, buzzer, imu, gnss } = file;
   const sim = await simulators();
@@ -228,6 +234,7 @@ async function simulate(
     gpio: gpio instanceof sim.SimGpio ? gpio : undefined,
     dock: dock instanceof sim.SimDock ? dock : undefined,
     power: power instanceof sim.SimPower ? power : undefined,
+    thermal: thermal instanceof sim.SimThermal ? thermal : undefined,
     imu:
       bus && compatible && address !== undefined && imu.status === 'okay'
         ? new sim.SimImu(bus, { compatible, address }, realClock)
@@ -264,5 +271,6 @@ const simulators = async () => ({
   ...(await import('./sim/sim-imu.js')),
   ...(await import('./sim/sim-power.js')),
   ...(await import('./sim/sim-serial.js')),
+  ...(await import('./sim/sim-thermal.js')),
   ...(await import('./sim/sim-wall-clock.js')),
 });

@@ -10,7 +10,7 @@ import type { CommandState } from './trigger-messages.js';
 /**
  * Sends a signed command and resolves with what the camera says it came to: `done` or `failed`. The answer is not
  * signed: it is a courtesy of the broker's, and the device log is the proof. `onState` hears every step before.
- * Rejects with `sync/timeout` when no answer came within `timeoutMs`, and with the errors of the connection.
+ * Rejects with `trigger/no-answer` when no answer came within `timeoutMs`, and with the errors of the connection.
  */
 export async function sendCommand(
   connection: MqttConnection,
@@ -25,7 +25,7 @@ export async function sendCommand(
   const answer = new Promise<CommandState>((resolve, reject) => {
     const cancelTimeout = clock.after(timeoutMs, () => {
       const message = `${target.device} did not answer within ${timeoutMs} ms`;
-      reject(new CameraError('sync/timeout', message));
+      reject(new CameraError('trigger/no-answer', message));
     });
     const cancelHearing = connection.onMessage((said, payload) => {
       if (said !== topic) return;

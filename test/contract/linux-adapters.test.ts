@@ -8,6 +8,7 @@ import { openNetworkDock } from '../../src/hal/linux/network-dock.js';
 import { openPowerSupplyDock } from '../../src/hal/linux/power-supply-dock.js';
 import { PowerSupply } from '../../src/hal/linux/power-supply.js';
 import { SystemClock } from '../../src/hal/linux/system-clock.js';
+import { ThermalZone } from '../../src/hal/linux/thermal-zone.js';
 import { SimClock } from '../../src/hal/sim/sim-clock.js';
 import { SimGpio } from '../../src/hal/sim/sim-gpio.js';
 import { GpiodStandIn, STAND_IN_CHIP } from '../support/gpiod-stand-in.js';
@@ -15,6 +16,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js';
 import { dockContract } from './dock-contract.js';
 import { gpioContract } from './gpio-contract.js';
 import { powerContract } from './power-contract.js';
+import { thermalContract } from './thermal-contract.js';
 
 // Adapters whose other side a machine without that hardware can pretend: files stand in for sysfs, shell scripts for the
 // gpiod tools. That proves our half. The other half is proved by the rig, where there is a kernel or a model of one.
@@ -67,6 +69,24 @@ powerContract('PowerSupply on files', async (t) => {
         status: isCharging ? 'Charging' : chargePercent === 100 ? 'Full' : 'Discharging',
       }),
     unplug: () => rm(path.join(root, 'battery'), { recursive: true }),
+  };
+});
+
+thermalContract('ThermalZone on files', async (t) => {
+  const { root, set } = await sysfs(t, 'thermal_zone1');
+  // Another zone comes first, as on many machines.
+  await mkdir(path.join(root, 'thermal_zone0'));
+  await writeFile(path.join(root, 'thermal_zone0', 'type'), 'gpu-thermal\n');
+  await writeFile(path.join(root, 'thermal_zone0', 'temp'), '99000\n');
+  await mkdir(path.join(root, 'cooling_device0'));
+  await set({ type: 'cpu-thermal' });
+  return {
+    port: new ThermalZone('cpu-thermal', root),
+    setCelsius: async (celsius) => {
+      await mkdir(path.join(root, 'thermal_zone1'), { recursive: true });
+      await set({ type: 'cpu-thermal', temp: String(celsius * 1000) });
+    },
+    unplug: () => rm(path.join(root, 'thermal_zone1'), { recursive: true }),
   };
 });
 

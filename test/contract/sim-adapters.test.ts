@@ -9,7 +9,9 @@ import { dockContract } from './dock-contract.js';
 import { gpioContract } from './gpio-contract.js';
 import { i2cContract } from './i2c-contract.js';
 import { powerContract } from './power-contract.js';
+import { SimThermal } from '../../src/hal/sim/sim-thermal.js';
 import { serialContract } from './serial-contract.js';
+import { thermalContract } from './thermal-contract.js';
 
 gpioContract('SimGpio', () => {
   const gpio = new SimGpio(new SimClock(), { chip: { lines: 8 } });
@@ -65,6 +67,20 @@ dockContract('SimDock', () => {
     port: dock,
     setDocked: (isDocked) => {
       dock.setDocked(isDocked);
+    },
+  };
+});
+
+thermalContract('SimThermal', () => {
+  const thermal = new SimThermal();
+  return {
+    port: thermal,
+    setCelsius: (celsius) => {
+      thermal.setPlugged(true);
+      thermal.setCelsius(celsius);
+    },
+    unplug: () => {
+      thermal.setPlugged(false);
     },
   };
 });

@@ -21,6 +21,7 @@ export function boardDocument(): JsonObject {
     buzzer: { chip: 'chip', line: 6 },
     dock: { compatible: 'lapel,sim-dock' },
     power: { compatible: 'lapel,sim-power' },
+    thermal: { compatible: 'lapel,sim-thermal' },
     imu: { status: 'disabled' },
     gnss: { status: 'disabled' },
     camera: {

@@ -9,6 +9,7 @@ import type { SimGnss } from './sim-gnss.js';
 import type { SimGpio } from './sim-gpio.js';
 import type { SimImu } from './sim-imu.js';
 import type { SimPower } from './sim-power.js';
+import type { SimThermal } from './sim-thermal.js';
 import type { ClockSetter, SimWallClock } from './sim-wall-clock.js';
 
 export type ButtonRole = 'record' | 'function';
@@ -33,6 +34,7 @@ export interface SimParts {
   readonly gpio?: SimGpio | undefined;
   readonly dock?: SimDock | undefined;
   readonly power?: SimPower | undefined;
+  readonly thermal?: SimThermal | undefined;
   readonly camera?: FaultyVideo | undefined;
   readonly imu?: SimImu | undefined;
   readonly gnss?: SimGnss | undefined;
@@ -51,6 +53,8 @@ export interface SimBoardState {
   readonly lines: Readonly<Record<string, 'high' | 'low'>>;
   readonly isDocked: boolean | undefined;
   readonly battery: PowerReading | undefined;
+  /** Degrees Celsius; left out on a board whose temperature is real or unknown. */
+  readonly celsius?: number;
 }
 
 /** Longer than the slowest blink, so that one of its periods always fits. */
@@ -100,6 +104,10 @@ export class SimBoard {
     simulated('the battery', this.#parts.power).setCharge(percent);
   }
 
+  setTemperature(celsius: number): void {
+    simulated('the temperature', this.#parts.thermal).setCelsius(celsius);
+  }
+
   /** Throws `capture/no-video` when no run is under way. */
   breakCamera(how: 'kill' | 'stall'): void {
     const camera = simulated('the camera', this.#parts.camera);
@@ -138,7 +146,7 @@ export class SimBoard {
   }
 
   state(): SimBoardState {
-    const { gpio, dock, power } = this.#parts;
+    const { gpio, dock, power, thermal } = this.#parts;
     const lights = [...this.#outputs].map(([role, output]) => [role, output.appearance()] as const);
     return {
       lights: Object.fromEntries(lights),
@@ -146,6 +154,7 @@ export class SimBoard {
       lines: gpio?.levels() ?? {},
       isDocked: dock?.isDocked(),
       battery: power?.reading,
+      ...(thermal === undefined ? {} : { celsius: thermal.celsius }),
     };
   }
 

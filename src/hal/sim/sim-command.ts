@@ -7,6 +7,7 @@ export type SimCommand =
   | { readonly verb: 'hold'; readonly button: ButtonRole; readonly durationMs: number }
   | { readonly verb: 'dock' | 'undock' | 'state' }
   | { readonly verb: 'battery'; readonly percent: number }
+  | { readonly verb: 'temperature'; readonly celsius: number }
   | { readonly verb: 'camera'; readonly fault: 'kill' | 'stall' }
   | { readonly verb: 'imu'; readonly act: ImuAct }
   | { readonly verb: 'gnss'; readonly act: GnssAct }
@@ -25,6 +26,7 @@ const usages: Readonly<Record<Verb, string>> = {
   dock: 'dock',
   undock: 'undock',
   battery: 'battery 0..100',
+  temperature: 'temperature -40..125',
   camera: 'camera kill|stall',
   imu: 'imu fall|upright|invert|unplug|plug',
   gnss: 'gnss fix|nofix|invalid|unplug|plug',
@@ -41,6 +43,10 @@ const unitsMs: Readonly<Record<string, number>> = {
 };
 
 const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
+const CELSIUS = /^-?\d{1,3}$/;
+/** What electronics are made for: the range of industry, and the junction of a processor. */
+const CELSIUS_MIN = -40;
+const CELSIUS_MAX = 125;
 const PERCENT = /^(?:\d{1,2}|100)$/;
 
 /**
@@ -77,6 +83,8 @@ function parseVerb(verb: Verb, words: readonly string[]): SimCommand | undefined
       return count === 0 ? { verb } : undefined;
     case 'battery':
       return count === 1 && PERCENT.test(first) ? { verb, percent: Number(first) } : undefined;
+    case 'temperature':
+      return count === 1 && isCelsius(first) ? { verb, celsius: Number(first) } : undefined;
     case 'camera':
       return count === 1 && (first === 'kill' || first === 'stall')
         ? { verb, fault: first }
@@ -93,6 +101,9 @@ function parseVerb(verb: Verb, words: readonly string[]): SimCommand | undefined
 }
 
 const isButton = (word: string): word is ButtonRole => word === 'record' || word === 'function';
+
+const isCelsius = (word: string): boolean =>
+  CELSIUS.test(word) && Number(word) >= CELSIUS_MIN && Number(word) <= CELSIUS_MAX;
 
 const isImuAct = (word: string): word is ImuAct =>
   ['fall', 'upright', 'invert', 'unplug', 'plug'].includes(word);

@@ -76,6 +76,9 @@ export class SimControl {
       case 'battery':
         this.#board.setCharge(command.percent);
         return { done: `battery at ${command.percent} %` };
+      case 'temperature':
+        this.#board.setTemperature(command.celsius);
+        return { done: `${command.celsius} °C` };
       case 'camera':
         this.#board.breakCamera(command.fault);
         return { done: command.fault === 'kill' ? 'camera killed' : 'camera stalled' };

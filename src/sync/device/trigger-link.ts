@@ -27,6 +27,8 @@ const LEDGER_MS_MAX = 3_000;
 /** A start is decided within milliseconds of its entry; a camera that wakes or whose card pauses takes seconds. */
 const OUTCOME_MS_MAX = 8_000;
 
+/** A broker that has not taken a notice by then is not waited for: the end of the camera would wait as well. */
+const ANNOUNCE_MS_MAX = 2_000;
 /** Between two that are taken, so that the recorder does not hold the second for a bounce of the first. */
 const APART_MS = 300;
 
@@ -137,7 +139,8 @@ export class TriggerLink {
     try {
       const topic = peerTopic(this.#policy.device);
       if (this.#connection === undefined) return false;
-      await this.#connection.publish(topic, encodePeerNotice(notice), { qos: 1 });
+      const telling = this.#connection.publish(topic, encodePeerNotice(notice), { qos: 1 });
+      await within(this.#ports.clock, telling, ANNOUNCE_MS_MAX, 'the broker');
       return true;
     } catch (error) {
       this.#logger.warn({ why: messageOf(error) }, 'the other cameras were not told');
@@ -260,7 +263,7 @@ export class TriggerLink {
   }
 
   #refuse({ fact, detail }: TriggerVerdict, code: ErrorCode): void {
-    this.#tally.add(code, { kind: fact.kind, by: fact.by, detail });
+    this.#tally.add(code, { from: fact.kind, by: fact.by, detail });
     if (fact.kind === 'command' && fact.nonce !== null) {
       this.#reply({ nonce: fact.nonce, state: 'failed', result: code, detail });
     }

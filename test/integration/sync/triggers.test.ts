@@ -9,14 +9,24 @@ import { toSpkiBase64 } from '../../../src/evidence/public-key.js';
 import { NodeFileSystem } from '../../../src/hal/linux/node-file-system.js';
 import { SystemClock } from '../../../src/hal/linux/system-clock.js';
 import { KeyFile } from '../../../src/storage/keys.js';
+import { TriggerLink } from '../../../src/sync/device/trigger-link.js';
 import { startEmbeddedBroker } from '../../../src/sync/embedded-broker.js';
+import { sendCommand } from '../../../src/sync/fleet-command.js';
 import { connectMqtt } from '../../../src/sync/mqtt-client.js';
 import type { MqttConnection } from '../../../src/sync/ports.js';
 import { commandTopic, peerTopic } from '../../../src/sync/topics.js';
+import { decodePeerNotice } from '../../../src/sync/trigger-messages.js';
 import { memoryOutput } from '../../support/memory-output.js';
+import { brokerKinds } from '../../support/sync/brokers.js';
 import { FieldCamera } from '../../support/sync/field-camera.js';
 import { makeDevice, makeSigner } from '../../support/sync/sealed-segment.js';
-import { commandBytes, noticeBytes } from '../../support/sync/triggers.js';
+import {
+  commandBytes,
+  makeCast,
+  noticeBytes,
+  startFor,
+  wall,
+} from '../../support/sync/triggers.js';
 import { quiet } from '../../support/sync/station.js';
 import { waitUntil } from '../../support/sync/wait-until.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
@@ -326,7 +336,7 @@ test.serial(
       code: 'cli/usage',
     });
     await t.throwsAsync(command(['start'], { ...sent, device: 'cam-9', wait: 1 }, memoryOutput()), {
-      code: 'sync/timeout',
+      code: 'trigger/no-answer',
       message: 'cam-9 did not answer within 3000 ms',
     });
     await camera.close();
@@ -353,3 +363,67 @@ test.serial(
     t.is((await camera.camera.status()).triggers, null);
   },
 );
+
+for (const kind of brokerKinds) {
+  test.serial(`commands and notices go through the ${kind.name}`, async (t) => {
+    const { url } = await kind.start(t);
+    const clock = new SystemClock();
+    const open = async (clientId: string): Promise<MqttConnection> => {
+      const options = { url, clientId, clock, logger: quiet, protocolVersion: kind.version };
+      const connection = await connectMqtt(options);
+      t.teardown(() => connection.close());
+      return connection;
+    };
+    const { policy, fleet, peer } = makeCast();
+    const spent = new Set<string>();
+    const started: string[] = [];
+    const link = (device: string): TriggerLink => {
+      const made = new TriggerLink(
+        { ...policy, device, peers: device === 'cam-1' ? policy.peers : [] },
+        {
+          ...{ clock, logger: quiet, wallTime: () => wall(Date.now()) },
+          connect: () => open(`t-${device}`),
+          ledger: {
+            take: ({ nonce }) => Promise.resolve(spent.size < spent.add(nonce).size),
+            refuse: () => Promise.resolve(),
+          },
+        },
+        {
+          start: (trigger) => {
+            started.push(`${device} by ${trigger.kind} ${trigger.by}`);
+            return Promise.resolve({ isDone: true, word: 'started' });
+          },
+          peerStopped: (by) => started.push(`${device}: ${by} stopped`),
+        },
+      );
+      t.teardown(() => made.close());
+      made.start();
+      return made;
+    };
+    const [one, two] = [link('cam-1'), link('cam-2')];
+    await waitUntil(
+      'both are connected',
+      () => one.status().isConnected && two.status().isConnected,
+    );
+    // Subscribed as well.
+    await sleep(SETTLE_MS);
+    const sender = await open('fleet');
+    const command = startFor(fleet, {}, Date.now());
+    const states: string[] = [];
+    const note = ({ state }: { state: string }): unknown => states.push(state);
+    const answer = await sendCommand(sender, command, clock, 5_000, note);
+    t.like(answer, { state: 'done', result: 'started' });
+    t.deepEqual(states, ['received']);
+    for (const event of ['start', 'stop'] as const) {
+      const payload = noticeBytes(peer, { event }, { now: Date.now() });
+      t.true(await two.announce(decodePeerNotice(payload)));
+    }
+    await waitUntil('the notices are through', () => started.length === 3);
+    t.deepEqual(started, [
+      'cam-1 by command fleet-1',
+      'cam-1 by peer cam-2',
+      'cam-1: cam-2 stopped',
+    ]);
+    t.deepEqual(one.status().refused, {});
+  });
+}

@@ -22,7 +22,7 @@ type Kind =
 const kinds: readonly Kind[] = [
   ...['press', 'press', 'hold', 'fall', 'peer', 'command'],
   ...['functionPress', 'functionTap', 'functionHold', 'functionLongHold'],
-  ...['videoUp', 'videoLost', 'videoFailed', 'postEventOver', 'pickingOver', 'limit'],
+  ...['videoUp', 'videoLost', 'videoFailed', 'postEventOver', 'pickingOver', 'peersOver', 'limit'],
   ...['storageFailed', 'storageOk', 'rolled', 'close'],
 ] as Kind[];
 

@@ -10,6 +10,7 @@ import {
 } from '../../../src/hal/linux/gpiod-syntax.js';
 import { parseCapacity } from '../../../src/hal/linux/power-supply.js';
 import { parseLineNames } from '../../../src/hal/linux/sysfs-gpiochips.js';
+import { parseMilliCelsius } from '../../../src/hal/linux/thermal-zone.js';
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -70,4 +71,21 @@ test('the error that adjtimex prints is the uncertainty, never below what NTP le
       else t.is(quality?.uncertaintyMs, Math.max(worst / 1_000, 50));
     }),
   );
+});
+
+test('a temperature is what the kernel says in thousandths, and nothing else is one', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: -60_000, max: 200_000 }), (milli) => {
+      t.is(parseMilliCelsius(String(milli)), milli / 1000);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.oneof(anyText, fc.stringMatching(/^-?[0-9.e]{0,9}$/)), (text) => {
+      const celsius = parseMilliCelsius(text);
+      t.true(celsius === undefined || (celsius >= -60 && celsius <= 200));
+    }),
+  );
+  for (const text of ['', ' 1', '1.5', '1e3', '-', '200001', '-60001', undefined]) {
+    t.is(parseMilliCelsius(text), undefined, String(text));
+  }
 });

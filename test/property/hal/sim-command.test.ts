@@ -9,6 +9,7 @@ const word = fc.oneof(
     'hold',
     'dock',
     'battery',
+    'temperature',
     'camera',
     'clock',
     'imu',
@@ -32,6 +33,7 @@ test('any words are a command within its bounds, or cli/usage', (t) => {
         t.is<string | undefined, string | undefined>(command.verb, words[0]);
         if (command.verb === 'hold') t.true(isWithin(command.durationMs, 1, HOLD_MS_MAX));
         if (command.verb === 'battery') t.true(isWithin(command.percent, 0, 100));
+        if (command.verb === 'temperature') t.true(isWithin(command.celsius, -40, 125));
         if (command.verb === 'clock' && typeof command.act === 'object') {
           const { act } = command;
           const [by, overMs] = 'slewMs' in act ? [act.slewMs, act.overMs] : [act.shiftMs, 1];

@@ -3,6 +3,7 @@ import { CameraWarnings } from '../../../src/camera-warnings.js';
 import { openBoard } from '../../../src/hal/board.js';
 import { parseBoard } from '../../../src/hal/board-file.js';
 import { SimClock } from '../../../src/hal/sim/sim-clock.js';
+import { SimThermal } from '../../../src/hal/sim/sim-thermal.js';
 import { createLogger } from '../../../src/log.js';
 import { boardDocument } from '../../support/board-document.js';
 
@@ -50,5 +51,38 @@ test('what runs low is told: room for an hour, for half of one, the battery, and
   warnings.close();
   told = {};
   t.deepEqual(await after(0, 1), {});
+  await board.close();
+});
+
+test('heat is told at the second look, with the fault of the part, and a sensor that is lost is a fault and no heat', async (t) => {
+  const clock = new SimClock();
+  const board = await openBoard(parseBoard(JSON.stringify(boardDocument()), 'test.json'), {
+    ...{ clock, log, footageDirectory: '/footage' },
+    files: { exists: () => Promise.resolve(true) },
+  });
+  const told: (boolean | undefined)[] = [];
+  const card = { freeBytes: () => Promise.resolve(1e12) };
+  const warnings = new CameraWarnings(board, card, RESERVE, log, ({ isTooHot }) => {
+    if (isTooHot !== undefined) told.push(isTooHot);
+  });
+  const faults = (): string[] =>
+    board.health.faults().map(({ part, fault }) => `${part} ${fault.code}: ${fault.message}`);
+  const after = async (celsius: number): Promise<boolean | undefined> => {
+    board.sim?.setTemperature(celsius);
+    await clock.advance(5000);
+    return told.at(-1);
+  };
+  t.false(await after(84));
+  t.false(await after(91));
+  t.deepEqual(faults(), []);
+  t.true(await after(91));
+  t.deepEqual(faults(), ['thermal hal/too-hot: 91.0 °C, the limit is 85 °C']);
+  t.true(await after(76));
+  t.false(await after(75));
+  t.deepEqual(faults(), []);
+  if (board.thermal instanceof SimThermal) board.thermal.setPlugged(false);
+  t.false(await after(99));
+  t.deepEqual(faults(), ['thermal hal/disconnected: the sensor does not answer']);
+  warnings.close();
   await board.close();
 });

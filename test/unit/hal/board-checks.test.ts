@@ -35,7 +35,7 @@ test('a board that works passes every check, and what a running camera may look 
   const parts = boardChecks(board).map(({ part }) => part);
   t.deepEqual(parts, [
     ...['buttons.record', 'buttons.function', 'leds.record', 'leds.status', 'leds.fault'],
-    ...['vibration', 'buzzer', 'dock', 'power', 'clock'],
+    ...['vibration', 'buzzer', 'dock', 'power', 'thermal', 'clock'],
   ]);
   for (const part of parts) t.like(await look(board, clock, part), { part, ok: true });
   const quiet = boardChecks(board).filter(({ isQuiet }) => isQuiet);
@@ -86,4 +86,13 @@ test('a look that hangs is a fault after its time', async (t) => {
   await clock.advance(20_000);
   t.regex((await finding).detail, /^hal\/no-answer: imu: no answer within 15000 ms/);
   t.is(clock.timers, 0);
+});
+
+test('a camera that is too hot fails its check with the temperature and its limit', async (t) => {
+  const { board, clock } = await bench();
+  t.is((await look(board, clock, 'thermal'))?.detail, '45.0 °C');
+  board.sim?.setTemperature(85);
+  const finding = await look(board, clock, 'thermal');
+  t.false(finding?.ok);
+  t.regex(finding?.detail ?? '', /^hal\/too-hot: 85\.0 °C, the limit is 85 °C/);
 });

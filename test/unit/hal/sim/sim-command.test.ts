@@ -13,6 +13,8 @@ const commands: readonly [words: string, command: SimCommand][] = [
   ['battery 9', { verb: 'battery', percent: 9 }],
   ['battery 100', { verb: 'battery', percent: 100 }],
   ['battery 0', { verb: 'battery', percent: 0 }],
+  ['temperature 85', { verb: 'temperature', celsius: 85 }],
+  ['temperature -40', { verb: 'temperature', celsius: -40 }],
   ['camera kill', { verb: 'camera', fault: 'kill' }],
   ['camera stall', { verb: 'camera', fault: 'stall' }],
   ['imu fall', { verb: 'imu', act: 'fall' }],
@@ -52,6 +54,10 @@ const refusals: readonly [words: string, message: RegExp][] = [
   ['battery 101', /^expected: battery 0\.\.100$/],
   ['battery -1', /^expected: battery/],
   ['battery nine', /^expected: battery/],
+  ['temperature', /^expected: temperature -40\.\.125$/],
+  ['temperature 126', /^expected: temperature/],
+  ['temperature -41', /^expected: temperature/],
+  ['temperature 8e1', /^expected: temperature/],
   ['camera explode', /^expected: camera kill\|stall$/],
   ['imu', /^expected: imu fall\|upright\|invert\|unplug\|plug$/],
   ['imu fall down', /^expected: imu/],
@@ -77,7 +83,7 @@ for (const words of [[], ['motor', 'on'], ['constructor'], ['']]) {
     t.throws(() => parseSimCommand(words), {
       code: 'cli/usage',
       message:
-        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, camera kill|stall, imu fall|upright|invert|unplug|plug, gnss fix|nofix|invalid|unplug|plug, clock +1d|-2h|-1s/8s|1970|gnss|ntp|follow, state',
+        'expected one of: press record|function, hold record|function 3s, dock, undock, battery 0..100, temperature -40..125, camera kill|stall, imu fall|upright|invert|unplug|plug, gnss fix|nofix|invalid|unplug|plug, clock +1d|-2h|-1s/8s|1970|gnss|ntp|follow, state',
     });
   });
 }

@@ -29,6 +29,7 @@ class Bench {
   connects = 0;
   closes = 0;
   outcome: () => Promise<StartOutcome> = () => Promise.resolve({ isDone: true, word: 'started' });
+  onPublish: () => Promise<void> = () => Promise.resolve();
   beforeTake: () => Promise<void> = () => Promise.resolve();
   beforeConnect: () => Promise<void> = () => Promise.resolve();
   beforeSubscribe: () => Promise<void> = () => Promise.resolve();
@@ -42,7 +43,7 @@ class Bench {
           const { state, result } = decodeCommandState(payload);
           this.answers.push(result === undefined ? state : `${state} ${result}`);
         } else this.answers.push(topic);
-        return Promise.resolve();
+        return this.onPublish();
       },
       subscribe: async (filters) => {
         await this.beforeSubscribe();
@@ -243,6 +244,17 @@ test('without a broker it tries again after 1 to 8 s, also when it cannot listen
   await bench.clock.advance(60_000);
   t.is(bench.connects, connects);
   t.false(await bench.link.announce({ cert: peer.certificate, doc: peer.certificate }));
+});
+
+test('a notice that the broker does not take is given up after two seconds', async (t) => {
+  const bench = await new Bench().open();
+  const notice = { cert: peer.certificate, doc: peer.certificate };
+  t.true(await bench.link.announce(notice));
+  t.deepEqual(bench.answers, ['lapel/v1/cam-1/up/peer']);
+  bench.onPublish = () => new Promise(() => undefined);
+  const told = bench.link.announce(notice);
+  await bench.clock.advance(2_000);
+  t.false(await told);
 });
 
 test('a connection that comes up after the end is closed at once', async (t) => {
