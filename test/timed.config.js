@@ -1,6 +1,7 @@
 // Tests that hold real processes to real times: what a kill may cost, how soon pictures are back, an upload that goes on,
-// how much twelve seconds of a demo hold, a fall that is over in half a second, what random presses get, a clock that steps. One file at a time, because another file
-// beside them would measure the machine and not the camera. `npm test` runs them after the others.
+// how much twelve seconds of a demo hold, a fall that is over in half a second, what random presses get, a clock that is
+// stepped. One file at a time, because another file beside them would measure the machine and not the camera. `npm test`
+// runs them after the others.
 
 export default {
   typescript: { rewritePaths: { 'test/': 'build/test/' }, compile: false },

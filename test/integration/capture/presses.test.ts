@@ -34,6 +34,8 @@ const ASKED_MS =
 const ANEW_IN = 8;
 /** One press in so many comes right after an IDR, when the GOP before it has just become a fragment. */
 const AT_IDR_IN = 6;
+/** A contact that closes sooner after it has opened bounces. */
+const PAUSE_MS_MIN = 60;
 const PAUSE_MS_MAX = 1500;
 const RECORDED_MS_MAX = 1000;
 /** The camera is busy with ten recorders, and looks at its clock when it gets to it. */
@@ -64,13 +66,13 @@ async function wear(
   for (let press = 0; press < count; press += 1) {
     if (isAnew) await recorder.startAnew();
     // As likely at once as when the memory is nearly full.
-    await clock.sleep(random() * (isAnew ? preEventMs * 0.9 : PAUSE_MS_MAX));
+    await clock.sleep(PAUSE_MS_MIN + random() * (isAnew ? preEventMs * 0.9 : PAUSE_MS_MAX));
     if (random() < 1 / AT_IDR_IN) {
       await video.nextIdr();
       await clock.nextTurn();
     }
     await recorder.press(60 + random() * 150);
-    await clock.sleep(random() * RECORDED_MS_MAX);
+    await clock.sleep(PAUSE_MS_MIN + random() * RECORDED_MS_MAX);
     await recorder.hold();
     isAnew = random() < 1 / ANEW_IN;
     // A recorder that ends in the GOP of a stop cuts that GOP short.
