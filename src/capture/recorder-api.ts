@@ -13,6 +13,8 @@ import type {
   RecordingSink,
   Trigger,
 } from './ports.js';
+import type { BufferLimits } from './pre-event-buffer.js';
+import type { AudioSettings } from './recordings.js';
 import type { RecorderPolicy } from './recorder-events.js';
 import type { StartStep } from './recordings.js';
 import type { Rotation } from './rotation.js';
@@ -55,6 +57,21 @@ export interface RecorderSettings {
   /** Limit of what waits for the card, the whole buffer at a press included: see `queueBytesFor`. */
   readonly queueBytesMax: number;
 }
+
+/** What the settings leave to the pre-event buffer. */
+export const bufferLimitsOf = ({ preEventMs, bufferBytesMax }: RecorderSettings): BufferLimits => ({
+  ms: preEventMs,
+  bytes: bufferBytesMax,
+});
+
+/** What the settings say of sound. */
+export const audioSettingsOf = ({
+  launchWithAudio,
+  isPreEventAudio,
+}: RecorderSettings): AudioSettings => ({
+  isOn: launchWithAudio !== undefined,
+  isInPreEvent: isPreEventAudio === true,
+});
 
 /** What happens, for who shows or measures it. Listeners only take note; what they throw is logged. */
 export interface RecorderListener {

@@ -7,7 +7,7 @@ import { eventOf } from './gesture-events.js';
 import { withoutSound } from './fragments.js';
 import { DURABLE_MS_MAX } from './indicator.js';
 import type { PressEdge, PressOutcome, Trigger } from './ports.js';
-import { PreEventBuffer, type BufferLimits } from './pre-event-buffer.js';
+import { PreEventBuffer } from './pre-event-buffer.js';
 import { PressMoments, type PressMoment } from './press-moments.js';
 import { PressDesk, type PressDeskEvents, type PressGesture } from './press-desk.js';
 import type {
@@ -16,13 +16,14 @@ import type {
   RecorderSettings,
   RecorderStatus,
 } from './recorder-api.js';
+import { audioSettingsOf, bufferLimitsOf } from './recorder-api.js';
 import { startingRecorder } from './recorder-events.js';
 import type { PowerLimit, RecorderEffect, RecorderEvent } from './recorder-events.js';
 import { RecorderLights } from './recorder-lights.js';
 import { RecorderListeners } from './recorder-listeners.js';
 import { stepRecorder } from './recorder-state.js';
 import { recorderStatus } from './recorder-status.js';
-import { Recordings, type AudioSettings, type RecordingsEvents } from './recordings.js';
+import { Recordings, type RecordingsEvents } from './recordings.js';
 import { RollOver, type RollOverEvents } from './roll-over.js';
 import { VideoFeed, type VideoFeedEvents } from './video-feed.js';
 import { WearerEffects } from './wearer-effects.js';
@@ -76,9 +77,9 @@ export class Recorder {
     this.#lights = new RecorderLights(ports.indicator);
     this.#moments = new PressMoments((at) => this.#lookAt(at));
     this.#facts = new FactLog(ports.journal, ports.log);
-    this.#buffer = new PreEventBuffer(limitsOf(settings));
+    this.#buffer = new PreEventBuffer(bufferLimitsOf(settings));
     const { queueBytesMax } = settings;
-    const audio = audioOf(settings);
+    const audio = audioSettingsOf(settings);
     this.#recordings = new Recordings(ports, queueBytesMax, audio, this.#onRecordings());
     const onRollOver = this.#onRollOver();
     this.#rollOver = new RollOver(ports, this.#recordings, BEGIN_MS_MAX, onRollOver);
@@ -140,7 +141,7 @@ export class Recorder {
     settings: Pick<RecorderSettings, 'preEventMs' | 'postEventMs' | 'segmentMs'>,
   ): void {
     this.#settings = { ...this.#settings, ...settings };
-    this.#buffer.setLimits(limitsOf(this.#settings));
+    this.#buffer.setLimits(bufferLimitsOf(this.#settings));
   }
 
   on(listener: RecorderListener): Cancel {
@@ -288,7 +289,7 @@ export class Recorder {
         this.#beginning = this.#begin(effect.press, effect.trigger);
         return;
       case 'mark':
-        this.#mark(effect.press);
+        this.#recordings.mark(this.#desk.momentOf(effect.press)?.at);
         return;
       case 'stop':
         this.#recordings.stop(this.#feed.openGop?.gop);
@@ -362,11 +363,6 @@ export class Recorder {
     }
   }
 
-  #mark(press: number): void {
-    const moment = this.#desk.momentOf(press);
-    if (moment) this.#recordings.mark(moment.at);
-  }
-
   #lookForRoll(): void {
     if (this.#state.activity !== 'recording') return;
     this.#rollOver.look(this.#settings, () => this.#feed.openGop?.gop);
@@ -406,15 +402,5 @@ export class Recorder {
     this.#listeners.tell((listener) => listener.faulted?.({ code, detail }));
   }
 }
-
-const limitsOf = ({ preEventMs, bufferBytesMax }: RecorderSettings): BufferLimits => ({
-  ms: preEventMs,
-  bytes: bufferBytesMax,
-});
-
-const audioOf = ({ launchWithAudio, isPreEventAudio }: RecorderSettings): AudioSettings => ({
-  isOn: launchWithAudio !== undefined,
-  isInPreEvent: isPreEventAudio === true,
-});
 
 const codeOf = (error: unknown): ErrorCode => (isCameraError(error) ? error.code : 'storage/io');

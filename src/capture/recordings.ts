@@ -237,9 +237,12 @@ export class Recordings {
     }
   }
 
-  /** Marks the moment `at`, of just now or of the press that has turned out to be a mark just now. */
-  mark(at: MonotonicMs): void {
-    this.#writerNow()?.mark(at);
+  /**
+   * Marks the moment `at`, of just now or of the press that has turned out to be a mark just now; nothing for a press whose
+   * moment is not known any more.
+   */
+  mark(at: MonotonicMs | undefined): void {
+    if (at !== undefined) this.#writerNow()?.mark(at);
   }
 
   /** The active recording ends with the GOP given, or with what it has when no GOP is open. */
