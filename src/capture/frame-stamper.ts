@@ -7,8 +7,14 @@ import { RunClock } from './run-clock.js';
 
 /** A time that may be off by more than this names another picture, three away at 30 a second: it is not called locked. */
 const LOCKED_MS_MAX = 100;
-/** A smaller difference is the clock being slewed, or held anew by its reference; a larger one is a step. */
+/**
+ * A clock that differs from the pictures so far by less than it may be off says nothing new: NMEA comes earlier and later,
+ * a reference corrects itself. It is followed slowly then, else at once, as a step; within these bounds in any case.
+ */
 const STEP_MS_MIN = 20;
+const STEP_MS_MAX = 500;
+/** As fast as the slowest NTP client is slewed by, and as much again: 1 ms a second. */
+const SLEW = 1e-3;
 /** Two pictures are never stamped alike: what an encoder hands out in one go while it starts follows in such steps. */
 const APART_MS_MIN = 1;
 
@@ -25,23 +31,30 @@ export const momentAfter = (
 ): MonotonicMs =>
   before === undefined ? capturedAt : monotonicMs(Math.max(capturedAt, before.at + APART_MS_MIN));
 
-/** What is said of a picture taken at `at`, when `wall` is believed of that moment. Never goes back without saying so. */
+/**
+ * What is said of a picture taken at `at`, which is after `before`, when `wall` is believed of that moment. Goes on from
+ * the picture before, or says that it does not.
+ */
 export function frameTimeOf(
   before: StampedFrame | undefined,
   at: MonotonicMs,
   { ms, source, uncertaintyMs }: WallTime,
 ): FrameTime {
-  const utcMicros = Math.max(0, Math.round(ms * 1000));
   const isLocked = (source === 'gnss' || source === 'ntp') && uncertaintyMs <= LOCKED_MS_MAX;
-  if (before === undefined) return { utcMicros, isLocked, isStep: false, isBackwards: false };
-  const offMs = (utcMicros - before.utcMicros) / 1000 - (at - before.at);
-  const isBackwards = utcMicros <= before.utcMicros;
-  return {
-    utcMicros,
-    isLocked,
-    isStep: isBackwards || Math.abs(offMs) >= STEP_MS_MIN,
-    isBackwards,
-  };
+  const believed = Math.max(0, Math.round(ms * 1000));
+  if (before === undefined) {
+    return { utcMicros: believed, isLocked, isStep: false, isBackwards: false };
+  }
+  const sinceMicros = (at - before.at) * 1000;
+  const offMicros = believed - before.utcMicros - sinceMicros;
+  const stepMs = Math.min(Math.max(uncertaintyMs, STEP_MS_MIN), STEP_MS_MAX);
+  if (Math.abs(offMicros) >= stepMs * 1000) {
+    const isBackwards = believed <= before.utcMicros;
+    return { utcMicros: believed, isLocked, isStep: true, isBackwards };
+  }
+  const slewed = Math.sign(offMicros) * Math.min(Math.abs(offMicros), sinceMicros * SLEW);
+  const utcMicros = Math.round(before.utcMicros + sinceMicros + slewed);
+  return { utcMicros, isLocked, isStep: false, isBackwards: false };
 }
 
 /**

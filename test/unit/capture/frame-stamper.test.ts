@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import type { WallTime } from '../../../src/clock.js';
 import { frameTimeOf, FrameStamper, momentAfter } from '../../../src/capture/frame-stamper.js';
 import { readFrameTime, type FrameTime } from '../../../src/capture/frame-time-sei.js';
@@ -25,16 +26,51 @@ test('a time is locked when somebody who knows UTC gives it, to 100 ms', (t) => 
 
 test('a step of the clock is said once, and which way it went', (t) => {
   const at = monotonicMs(1033);
-  const said = (ms: number): Partial<FrameTime> => {
-    const { isStep, isBackwards } = frameTimeOf(BEFORE, at, wall(ms));
-    return { isStep, isBackwards };
+  const said = (ms: number): FrameTime => frameTimeOf(BEFORE, at, wall(ms));
+  t.like(said(5_000_033), { isStep: false, utcMicros: 5_000_033_000 });
+  t.like(said(5_000_053), { isStep: true, isBackwards: false, utcMicros: 5_000_053_000 });
+  t.like(said(5_000_010), { isStep: true, isBackwards: false, utcMicros: 5_000_010_000 });
+  t.like(said(4_990_000), { isStep: true, isBackwards: true, utcMicros: 4_990_000_000 });
+  t.like(said(5_000_000), { isStep: true, isBackwards: true });
+});
+
+test('a difference that is less than the clock may be off is followed by 1 ms a second, up to 500 ms', (t) => {
+  const at = monotonicMs(2000);
+  const said = (offMs: number, uncertaintyMs: number): Partial<FrameTime> => {
+    const time = frameTimeOf(BEFORE, at, wall(5_001_000 + offMs, { uncertaintyMs }));
+    return { utcMicros: time.utcMicros - 5_001_000_000, isStep: time.isStep };
   };
-  t.deepEqual(said(5_000_033), { isStep: false, isBackwards: false });
-  t.deepEqual(said(5_000_052), { isStep: false, isBackwards: false }, 'slewed');
-  t.deepEqual(said(5_000_053), { isStep: true, isBackwards: false });
-  t.deepEqual(said(5_000_010), { isStep: true, isBackwards: false }, 'set back, but not so far');
-  t.deepEqual(said(4_990_000), { isStep: true, isBackwards: true });
-  t.deepEqual(said(5_000_000), { isStep: true, isBackwards: true });
+  t.deepEqual(said(19, 1), { utcMicros: 1000, isStep: false });
+  t.deepEqual(said(-19, 1), { utcMicros: -1000, isStep: false });
+  t.deepEqual(said(0.4, 1), { utcMicros: 400, isStep: false });
+  t.deepEqual(said(-120, 300), { utcMicros: -1000, isStep: false });
+  t.deepEqual(said(-301, 300), { utcMicros: -301_000, isStep: true });
+  t.deepEqual(said(499, 60_000), { utcMicros: 1000, isStep: false });
+  t.deepEqual(said(501, 60_000), { utcMicros: 501_000, isStep: true });
+});
+
+test('whatever the clock says, time goes on by what has passed to a thousandth, or a step says that it does not', (t) => {
+  const claim = fc.record({
+    passedMs: fc.double({ min: 1, max: 5000, noNaN: true }),
+    offMs: fc.oneof(
+      fc.double({ min: -600, max: 600, noNaN: true }),
+      fc.integer({ min: -1e7, max: 1e7 }),
+    ),
+    uncertaintyMs: fc.oneof(fc.constantFrom(0, 1, 500), fc.nat(100_000)),
+  });
+  fc.assert(
+    fc.property(fc.array(claim, { maxLength: 50 }), (claims) => {
+      let before = { at: monotonicMs(1000), utcMicros: 1.7e15 };
+      for (const { passedMs, offMs, uncertaintyMs } of claims) {
+        const at = monotonicMs(before.at + passedMs);
+        const time = frameTimeOf(before, at, wall(1.7e12 - 1000 + at + offMs, { uncertaintyMs }));
+        const passedMicros = time.utcMicros - before.utcMicros;
+        t.is(time.isBackwards, passedMicros <= 0);
+        if (!time.isStep) t.true(Math.abs(passedMicros - passedMs * 1000) <= passedMs + 1);
+        before = { at, utcMicros: time.utcMicros };
+      }
+    }),
+  );
 });
 
 test('a clock before 1970 is 1970', (t) => {
