@@ -107,7 +107,7 @@ function factOf(fact: ReportedFact): LogFact {
         at: Math.round(fact.at),
         from: claimed(fact.from),
         time: claimed(fact.to),
-        step_ms: Math.round(fact.stepMs),
+        step_ms: wholeStep(fact.stepMs),
         believed: fact.isBelieved,
       };
     case 'time-correction':
@@ -116,10 +116,13 @@ function factOf(fact: ReportedFact): LogFact {
         at: Math.round(fact.at),
         before: claimed(fact.before),
         after: claimed(fact.after),
-        step_ms: Math.round(fact.after.ms - fact.before.ms),
+        step_ms: wholeStep(fact.after.ms - fact.before.ms),
       };
   }
 }
+
+/** Never -0, which has no canonical form: half a millisecond back is no step, and must not cost the entry. */
+const wholeStep = (ms: number): number => Math.round(ms) || 0;
 
 /** A clock before 1970, which only a broken one shows, counts as 1970. */
 const claimed = ({ ms, source, uncertaintyMs }: WallTime): ClaimedTime => ({

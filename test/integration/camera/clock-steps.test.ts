@@ -69,7 +69,7 @@ async function open(t: ExecutionContext, before: readonly string[] = []): Promis
   const camera = await Camera.open(board, fs, silent, {
     config: parseConfig({
       ...{ deviceId: 'lapel-clock', recipients, preEventMs: 1000, segmentMs: 10_000 },
-      reserveBytes: 64 * 1024 * 1024,
+      reserveBytes: 256 * 1024 * 1024,
     }),
     card: paths.card,
     bootFile: paths.bootFile,
@@ -318,6 +318,8 @@ test.serial(
     await eventually(t, 'the end', () => camera.recorder.status().mode === 'buffering');
 
     await sim('gnss fix');
+    // The contact of the hold must be quiet first.
+    await bench.board.clock.sleep(100);
     await sim('press record');
     await untilSource(t, bench, 'gnss');
     await told(t, bench, '');

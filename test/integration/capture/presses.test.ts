@@ -22,7 +22,10 @@ import { WornRecorder, type HandPress } from '../../support/worn-recorder.js';
 // Presses at random times against a running encoder. What they delivered is read from the cards afterwards: the pictures in
 // the files are found again among those that the encoder gave, by the bytes of their slices.
 
-/** `PRESSES=300 SEED=1 npx ava --config test/timed.config.js test/integration/capture/presses.test.ts` takes five minutes. */
+/**
+ * `PRESSES=300 SEED=1 npx ava --config test/timed.config.js test/integration/capture/presses.test.ts`: four minutes of
+ * pressing, and two to five more until every file is read.
+ */
 const PRESSES = Number(process.env['PRESSES'] ?? 20);
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
 /** Asked for by one recorder each, in ms. */
@@ -38,8 +41,8 @@ const AT_IDR_IN = 6;
 const PAUSE_MS_MIN = 60;
 const PAUSE_MS_MAX = 1500;
 const RECORDED_MS_MAX = 1000;
-/** The camera is busy with ten recorders, and looks at its clock when it gets to it. */
-const LEDGER_OFF_MS_MAX = 500;
+/** One process with ten recorders on a machine that does other things looks at its clock when it gets to it. */
+const LEDGER_OFF_MS_MAX = 1000;
 const FRAME_90K = 3000;
 
 /** One press with what its recording has on the card. */

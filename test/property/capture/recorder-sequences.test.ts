@@ -209,7 +209,7 @@ function checkRecording(t: ExecutionContext, scene: Scene, rec: number): void {
   const segments = rig.sink.of(rec);
   const hasFailed = segments.some(({ isAbandoned }) => isAbandoned);
   const whole = hasFailed ? segments.filter(({ closing }) => closing !== undefined) : segments;
-  for (const { fragments } of whole) checkSegment(t, fragments);
+  t.true(whole.every(({ fragments }) => areJoined(fragments)));
   const openings = whole.map(({ opening }) => opening);
   t.true(rises(openings.map(({ mediaMs }) => mediaMs)), 'segments follow each other in the media');
   t.true(rises(openings.map(({ startedAt }) => startedAt)), 'and on the clock');
@@ -235,13 +235,14 @@ function checkRecording(t: ExecutionContext, scene: Scene, rec: number): void {
   );
 }
 
-function checkSegment(t: ExecutionContext, fragments: MemorySegment['fragments']): void {
+/** Fragments follow each other without a hole, from 0 on. */
+function areJoined(fragments: MemorySegment['fragments']): boolean {
   let end90k = 0;
-  for (const { offset90k, duration90k } of fragments) {
-    t.is(offset90k, end90k);
-    t.true(duration90k > 0);
+  return fragments.every(({ offset90k, duration90k }) => {
+    const isNext = offset90k === end90k && duration90k > 0;
     end90k += duration90k;
-  }
+    return isNext;
+  });
 }
 
 /** A mark whose press was before the recording, which went on from another meanwhile, stands at its start. */
@@ -280,8 +281,10 @@ function checkRolls(t: ExecutionContext, { rig }: Scene): number {
   for (const { rec, from } of rolls) {
     const [before, after] = [rig.sink.of(from), rig.sink.of(rec)];
     const isWhole = [...before, ...after].every(({ isAbandoned }) => !isAbandoned);
+    const last = rig.frameNumbers(before).at(-1);
     const [first] = rig.frameNumbers(after);
-    if (isWhole && first !== undefined) t.is(first, (rig.frameNumbers(before).at(-1) ?? 0) + 1);
+    // Either may be empty: an encoder that stands still gives it nothing.
+    if (isWhole && first !== undefined && last !== undefined) t.is(first, last + 1);
   }
   return rolls.length;
 }

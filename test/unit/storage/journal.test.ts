@@ -4,6 +4,7 @@ import { openEntry } from '../../../src/evidence/log-entry.js';
 import type { LogEntry } from '../../../src/evidence/log-entry.js';
 import { readEntries } from '../../../src/storage/device-log.js';
 import { Journal } from '../../../src/storage/journal.js';
+import { monotonicMs, wallTimeMs } from '../../../src/units.js';
 import type { BootFixture } from '../../support/boot-fixture.js';
 import { newDevice, startBoot } from '../../support/boot-fixture.js';
 
@@ -39,6 +40,23 @@ test('edges are numbered in the order they happened, decided in any', async (t) 
   t.like(entriesOf(boot).slice(2), [
     { edge: 2, button: 'function', outcome: 'released' },
     { edge: 1, button: 'record', outcome: 'refused-storage' },
+  ]);
+});
+
+test('a step of less than half a millisecond back is in the log as one of 0', async (t) => {
+  const { boot, journal } = await open();
+  const before = { ms: wallTimeMs(1000.4), source: 'rtc', uncertaintyMs: 60_000 } as const;
+  const after = { ms: wallTimeMs(1000.1), source: 'gnss', uncertaintyMs: 500 } as const;
+  const at = monotonicMs(5);
+  const stepMs = after.ms - before.ms;
+  await journal.record({
+    ...{ type: 'clock-set', at, from: before, to: after, stepMs },
+    isBelieved: true,
+  });
+  await journal.record({ type: 'time-correction', at, before, after });
+  t.like(entriesOf(boot), [
+    { type: 'clock-set', step_ms: 0 },
+    { type: 'time-correction', step_ms: 0 },
   ]);
 });
 
