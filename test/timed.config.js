@@ -13,6 +13,7 @@ export default {
     'test/integration/capture/frame-time.test.ts',
     'test/integration/capture/presses.test.ts',
     'test/integration/camera/clock-steps.test.ts',
+    'test/integration/sync/peer-latency.test.ts',
     'test/end-to-end/broker.test.ts',
     'test/end-to-end/demo.test.ts',
     'test/end-to-end/parts.test.ts',

@@ -169,7 +169,7 @@ function narrate(output: Output): CameraListener {
       tell(
         'trigger',
         { kind, op, by, code: code ?? null },
-        `${kind} of ${by ?? 'a stranger'}: ${verdict}`,
+        `${kind} ${op ?? ''} of ${by ?? 'a stranger'}: ${verdict}`,
       );
     },
     onPhase: (phase) => {

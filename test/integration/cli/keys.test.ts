@@ -139,7 +139,7 @@ test.serial(
     const parts = [
       ...['node', 'pipeline', 'camera', 'microphone', 'buttons.record', 'buttons.function'],
       ...['leds.record', 'leds.status', 'leds.fault', 'vibration', 'imu', 'gnss', 'dock'],
-      ...['power', 'clock'],
+      ...['power', 'thermal', 'clock'],
       ...['keys', 'config', 'card', 'recording'],
     ];
     t.deepEqual(

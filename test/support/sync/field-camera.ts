@@ -17,6 +17,7 @@ import { createLogger } from '../../../src/log.js';
 import { openDatabase } from '../../../src/storage/database.js';
 import { readEntries } from '../../../src/storage/device-log.js';
 import { boardDocument, withValue } from '../board-document.js';
+import { temporaryDirectory } from '../temporary-directory.js';
 import { makeSigner } from './sealed-segment.js';
 import { waitUntil } from './wait-until.js';
 
@@ -69,6 +70,11 @@ export class FieldCamera {
     const board = await openBoard(parseBoard(JSON.stringify(document), 'test.json'), {
       ...{ clock, log, footageDirectory: '/footage' },
       files: { exists: () => Promise.resolve(true) },
+    });
+    // The timers of the clock keep no process alive, and a camera without a broker has nothing else.
+    const alive = setInterval(() => undefined, 1_000);
+    t.teardown(() => {
+      clearInterval(alive);
     });
     const { device, data, deviceKey = makeSigner() } = options;
     const card = path.join(data, 'card');
@@ -170,4 +176,28 @@ export class FieldCamera {
       db.close();
     }
   }
+}
+
+/** Cameras that know the keys of all the others, each with its `peerStart`, connected to one broker. */
+export async function team(
+  t: ExecutionContext,
+  url: string,
+  policies: Readonly<Record<string, string>>,
+): Promise<Record<string, FieldCamera>> {
+  const dir = await temporaryDirectory(t);
+  const keys = Object.keys(policies).map((device) => ({ device, key: makeSigner() }));
+  const cameras: Record<string, FieldCamera> = {};
+  for (const { device, key } of keys) {
+    const peers = keys
+      .filter((other) => other.device !== device)
+      .map((other) => ({ device: other.device, spki: toSpkiBase64(other.key.publicKey) }));
+    cameras[device] = await FieldCamera.open(t, {
+      device,
+      data: path.join(dir, device),
+      deviceKey: key,
+      config: { localBrokerUrl: url, peerStart: policies[device], peers },
+    });
+    await cameras[device].connected();
+  }
+  return cameras;
 }
