@@ -16,11 +16,11 @@ import { STEP_MS_MAX, VirtualCamera } from './virtual-camera.js';
 // Presses of a bouncing contact on the whole camera while it records, from the wire to the ledger and to the light.
 
 /**
- * On this machine the presses of a quick thumb, 250 of them unless `ROUNDS` asks for more. The guest is up to twenty times
+ * On this machine the presses of a quick thumb, 150 of them unless `ROUNDS` asks for more. The guest is up to twenty times
  * slower than any board, so its hand is slower too, and makes what fits in a minute.
  */
 const PLAN = {
-  L1: { rounds: Number(process.env['ROUNDS'] ?? 5), starts: 5, heldMs: 80, pauseMs: 150 },
+  L1: { rounds: Number(process.env['ROUNDS'] ?? 3), starts: 5, heldMs: 80, pauseMs: 150 },
   L2: { rounds: 1, starts: 1, heldMs: 500, pauseMs: 500 },
 };
 const PRESSES_A_ROUND = 50;
