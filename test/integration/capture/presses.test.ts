@@ -31,8 +31,10 @@ const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
 /** Asked for by one recorder each, in ms. */
 const ASKED_MS =
   PRESSES < 100
-    ? [5000, 7500, 10_000, 20_000, 30_000]
+    ? [5000, 7500, 10_000, 15_000, 30_000]
     : [5000, 6000, 7500, 9000, 11_000, 13_500, 16_000, 20_000, 25_000, 30_000];
+/** The first press after a start comes within this time, and before the memory is full. */
+const EARLY_MS_MAX = PRESSES < 100 ? 8000 : 30_000;
 /** One recording in so many is followed by a start with an empty memory. */
 const ANEW_IN = 8;
 /** One press in so many comes right after an IDR, when the GOP before it has just become a fragment. */
@@ -65,11 +67,12 @@ async function wear(
 ) {
   const clock = new SystemClock();
   const { preEventMs } = recorder.settings;
+  const earlyMs = Math.min(preEventMs * 0.9, EARLY_MS_MAX);
   let isAnew = true;
   for (let press = 0; press < count; press += 1) {
     if (isAnew) await recorder.startAnew();
     // As likely at once as when the memory is nearly full.
-    await clock.sleep(PAUSE_MS_MIN + random() * (isAnew ? preEventMs * 0.9 : PAUSE_MS_MAX));
+    await clock.sleep(PAUSE_MS_MIN + random() * (isAnew ? earlyMs : PAUSE_MS_MAX));
     if (random() < 1 / AT_IDR_IN) {
       await video.nextIdr();
       await clock.nextTurn();
