@@ -4,6 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from './temporary-directory.js';
 
+/** The shell of the stand-in has looked many times by then. */
+const UNSEEN_MS = 200;
 /** The chip of the stand-in, and its line 3 by name. */
 export const STAND_IN_CHIP = 'test-chip';
 export const STAND_IN_NAME = 'BUTTON';
@@ -40,6 +42,21 @@ export class GpiodStandIn {
     while ((await this.#isWatched(line)) && (await this.#read(`seen.${line}`)) !== level) {
       await wait(WATCHED_POLL_MS);
     }
+  }
+
+  /** A change of the level of which gpiomon never tells, as while it is started again. */
+  async driveUnseen(line: number, isHigh: boolean): Promise<void> {
+    const deaf = path.join(this.directory, `deaf.${line}`);
+    await writeFile(deaf, '');
+    await wait(UNSEEN_MS);
+    await this.#write(`level.${line}`, isHigh ? '1' : '0');
+    await wait(UNSEEN_MS);
+    await rm(deaf);
+  }
+
+  /** The newest edge is told once more, as when the one between was lost. */
+  async tellAgain(line: number): Promise<void> {
+    await this.#write(`again.${line}`, '');
   }
 
   async isHigh(line: number): Promise<boolean> {

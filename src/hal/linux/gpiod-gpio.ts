@@ -142,7 +142,11 @@ abstract class GpiodHeldLine {
 class GpiodInput extends GpiodHeldLine implements InputLine {
   readonly #listeners = new Set<(edge: Edge) => void>();
   #isHigh = false;
-  /** True when edges were lost: the level after them is not known. */
+  /**
+   * True when edges were lost: the level after them is not known. It stays true when gpiomon has been started again, since
+   * nobody hears an edge between the reading before and the start: until an edge proves the level, it is read anew. A
+   * release that was lost there would make a press a hold, and a hold stops a recording.
+   */
   #isDoubtful = false;
   #lastAt = monotonicMs(-Infinity);
 
@@ -180,7 +184,6 @@ class GpiodInput extends GpiodHeldLine implements InputLine {
     const level = parseLevel(await tools.run('gpioget', getArguments(tools.version, line)));
     if (level === undefined) throw new CameraError('hal/bus', 'gpioget answers without a level');
     this.#isHigh = level;
-    this.#isDoubtful = false;
     const args = monitorArguments(tools.version, line);
     const holder = await GpiodHolder.start(tools, 'gpiomon', args, line, clock);
     this.holder = holder;
@@ -198,7 +201,7 @@ class GpiodInput extends GpiodHeldLine implements InputLine {
     const { tools, clock, activeLow } = this.bench;
     const event = parseEvent(tools.version, row);
     if (event === undefined || this.isClosed) return;
-    if (event.isHigh === this.#isHigh) this.#isDoubtful = true;
+    this.#isDoubtful = event.isHigh === this.#isHigh;
     this.#isHigh = event.isHigh;
     const at = edgeTime(event.kernelMs, kernelNowMs(), clock.monotonicMs());
     this.#lastAt = monotonicMs(Math.max(at, this.#lastAt));

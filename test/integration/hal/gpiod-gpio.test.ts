@@ -72,6 +72,21 @@ test('a chip that vanishes takes its lines with it, and they can be opened when 
   await again.close();
 });
 
+test('a level that was read while gpiomon was started again is read again until an edge proves it', async (t) => {
+  const { standIn, gpio } = await bench(t);
+  const line = await gpio.openInput(SPEC);
+  const edges: Edge[] = [];
+  line.watch((edge) => edges.push(edge));
+  await standIn.drive(3, true);
+  await eventually(t, 'the edge', () => edges.length === 1);
+  await standIn.tellAgain(3);
+  await eventually(t, 'two edges of one direction', () => edges.length === 2);
+  t.true(await line.read(), 'after an edge that was lost gpiomon is started again');
+  await standIn.driveUnseen(3, false);
+  t.false(await line.read(), 'a release that fell into the start is found');
+  await line.close();
+});
+
 test('the time of an edge is that of the kernel, not that of its arrival', async (t) => {
   const { standIn, gpio } = await bench(t);
   const line = await gpio.openInput(SPEC);
