@@ -110,12 +110,15 @@ export class PressDesk<Moment> {
     }
     this.#overflow = {};
     const moment = this.#events.moment(edge);
+    // Asked for at once: the contacts of a bounce wait for one sync together, not each for its own.
+    const numbered = this.#journal.pressed(edge);
+    numbered.catch(() => undefined);
     this.#waiting += 1;
     this.#waitingOf[edge.button] += 1;
     this.#enqueue(async () => {
       this.#waitingOf[edge.button] -= 1;
       try {
-        await this.#take(edge, moment);
+        await this.#take(edge, moment, numbered);
       } finally {
         this.#waiting -= 1;
       }
@@ -146,12 +149,12 @@ export class PressDesk<Moment> {
     await this.#work;
   }
 
-  async #take(edge: PressEdge, moment: Moment): Promise<void> {
+  async #take(edge: PressEdge, moment: Moment, numbered: Promise<number>): Promise<void> {
     let number: number;
     try {
       number = await withDeadline(
         this.#clock,
-        this.#journal.pressed(edge),
+        numbered,
         PRESS_LOG_MS_MAX,
         'writing a press into the log',
       );

@@ -62,7 +62,7 @@ interface Sealed {
  * INVARIANTS
  * 1. Entries get their place in the order of the calls, and none is ever changed or removed. One that is urgent waits for
  *    those before it and for none after it.
- * 2. An entry is durable when `append` or `appendSoon` resolves, and says the time of the call.
+ * 2. An entry is durable when the promise of its call resolves, and says the time of the call.
  */
 export class DeviceLog {
   readonly #db: Database;
@@ -94,6 +94,13 @@ export class DeviceLog {
    */
   append(fact: LogFact, together?: () => void): Promise<number> {
     return this.#add(fact, true, together);
+  }
+
+  /** The same for a fact of which many come at a time: at once, but those that wait by then share a sync. */
+  appendTogether(fact: LogFact): Promise<number> {
+    const index = this.#add(fact, false, undefined);
+    this.#wake();
+    return index;
   }
 
   /** The same for a fact that nobody waits for: within `patienceMs`, or with the next that is urgent. */

@@ -11,6 +11,8 @@ export interface ButtonEdge {
   readonly button: PressFact['button'];
   readonly isPressed: boolean;
   readonly at: number;
+  /** One of many contacts that come within milliseconds; it may share a sync with them. */
+  readonly isBounce?: boolean;
 }
 
 /** What is reported besides presses; capture's `JournalFact` fits it. */
@@ -57,7 +59,8 @@ export class Journal {
   async pressed(edge: ButtonEdge): Promise<number> {
     this.#edges += 1;
     const number = this.#edges;
-    await this.#log.append(pressFact(number, edge, null, null));
+    const fact = pressFact(number, edge, null, null);
+    await (edge.isBounce === true ? this.#log.appendTogether(fact) : this.#log.append(fact));
     this.#open.set(number, edge);
     return number;
   }

@@ -157,7 +157,7 @@ test('presses of a bouncing contact: each is in the ledger once with its outcome
   await lapel.event(({ event, mode }) => event === 'mode' && mode === 'buffering', STEP_MS_MAX);
   await camera.until('all parts work', ({ parts, check }) => parts.length === 0 && check !== null);
 
-  const stopLooking = watchLight(await rig.levelFile(RIG_LINES.ledRecord.line));
+  const stopLooking = await watchLight(await rig.levelFile(RIG_LINES.ledRecord.line));
   const starts: number[] = [];
   for (let start = 1; start <= plan.starts; start += 1) {
     const [at = NaN] = await rig.play(line, [{ afterMs: 0, isHigh: !activeLow }]);

@@ -34,7 +34,7 @@ export const nameOf = (pattern: LightPattern): string =>
   typeof pattern === 'string' ? pattern : `blinks every ${pattern.blinkMs} ms`;
 
 async function lookFor(file: string, lookMs: number): Promise<readonly LightChange[]> {
-  const stop = watchLight(file);
+  const stop = await watchLight(file);
   await new Promise((resolve) => setTimeout(resolve, lookMs));
   return stop();
 }

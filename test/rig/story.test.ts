@@ -6,8 +6,8 @@ import { readTrust } from '../../src/cli/keys.js';
 import { verifyPaths } from '../../src/cli/verify.js';
 import { openMachine } from '../../src/hal/machine.js';
 import { Mosquitto } from '../support/sync/mosquitto.js';
-import type { RunningLapel } from '../support/process.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
+import { fallUntil } from './fall.js';
 import { GuestRig } from './guest-rig.js';
 import { RIG_LINES, openRig } from './rig.js';
 import type { Role } from './rig.js';
@@ -65,7 +65,9 @@ test('a shift on the rig: buffering, a press, a hold, a fall, a position, the do
   told('stopped by a hold');
   t.is(await look(() => rig.isHigh(at('ledRecord'))), 'off');
 
-  const falls = await fallUntilStarted(camera, lapel, sensors);
+  const falls = await fallUntil(camera, lapel, sensors, ({ event, rec }) => {
+    return event === 'recording-started' && rec === 2;
+  });
   told(`a fall has started a recording; ${falls - 1} falls were void`);
   // Within a minute of a fall a stop is a reflex until it is confirmed.
   await rig.press('record', HOLD_MS);
@@ -90,39 +92,6 @@ test('a shift on the rig: buffering, a press, a hold, a fall, a position, the do
   t.is(report.state, 'ok');
   told('verified');
 });
-
-/** A fall is over within seconds; a camera that has not started by then has missed it. */
-const FALL_MS_MAX = 20_000;
-const FALLS_MAX = 4;
-
-/**
- * Falls until a recording has started and returns how often. A fall is void, and played again, only when the camera itself
- * said that its motion sensor did not answer meanwhile, as happens in a guest on a machine with other work.
- */
-async function fallUntilStarted(
-  camera: VirtualCamera,
-  lapel: RunningLapel,
-  sensors: Sensors,
-): Promise<number> {
-  for (let falls = 1; ; falls += 1) {
-    const from = new Date().toISOString();
-    await sensors.fall();
-    const fallenAt = performance.now();
-    const isStarted = (): boolean =>
-      lapel.events.some(({ event, rec }) => event === 'recording-started' && rec === 2);
-    while (!isStarted() && performance.now() - fallenAt < FALL_MS_MAX) await pause(100);
-    sensors.standUp();
-    if (isStarted()) return falls;
-    const isVoid = lapel.stderr
-      .split('\n')
-      .some((line) => line.includes('imu: a transfer to') && timeOf(line) >= from);
-    if (!isVoid || falls === FALLS_MAX) throw new Error(`fall ${falls} is missed: ${lapel.stderr}`);
-    await camera.until('the motion sensor works', ({ parts }) => parts.length === 0);
-    await pause(FALL_MS_MAX / 4);
-  }
-}
-
-const timeOf = (line: string): string => /"time":"([^"]+)/.exec(line)?.[1] ?? '';
 
 /** How a light looks to an eye that looks for a while. */
 async function look(isHigh: () => Promise<boolean>): Promise<'on' | 'off' | 'blinking'> {

@@ -90,6 +90,20 @@ test('a gesture that fails is logged, and the next one is dealt with', async (t)
   t.true(logged.some((line) => line.includes('no idea')));
 });
 
+test('the log is asked for every edge at once, and each is judged in its turn when the log has it', async (t) => {
+  const { clock, journal, said, edge } = begin();
+  const releases: (() => void)[] = [];
+  journal.onPressed = () => new Promise((resolve) => releases.push(resolve));
+  edge(true);
+  edge(false);
+  await clock.advance(100);
+  t.is(releases.length, 2, 'the second does not wait for the first');
+  t.deepEqual(said, []);
+  for (const release of releases) release();
+  await clock.advance(100);
+  t.deepEqual(said, ['record press 1 of 0', 'record tap 1 of 0', 'done 0']);
+});
+
 test('an edge that the log refuses is forgotten and told', async (t) => {
   const { clock, journal, said, edge } = begin();
   journal.onPressed = () => Promise.reject(new Error('no space'));
@@ -141,8 +155,8 @@ test('the release of a press that the log refused is a release, not a press of i
 
 test('a release for which there is no room ends its press all the same', async (t) => {
   const { clock, journal, said, edge } = begin();
-  let release = (): void => undefined;
-  journal.onPressed = () => new Promise((resolve) => (release = resolve));
+  const releases: (() => void)[] = [];
+  journal.onPressed = () => new Promise((resolve) => releases.push(resolve));
   edge(true);
   await clock.advance(0);
   // The rest of the queue is filled by the other button.
@@ -151,7 +165,7 @@ test('a release for which there is no room ends its press all the same', async (
   edge(false);
   t.deepEqual(said, ['record unlogged: capture/queue-full']);
   journal.onPressed = () => Promise.resolve();
-  release();
+  for (const release of releases) release();
   await clock.advance(5000);
   t.true(said.includes('record press 1 of 0'));
   t.false(said.some((line) => /^record (tap|hold)/.test(line)));

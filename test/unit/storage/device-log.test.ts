@@ -149,6 +149,29 @@ test('a fact that nobody waits for is durable within its patience, and together 
   t.deepEqual(monos, [1000, 1000, 1100, 1110, 1110], 'each says when it was told');
 });
 
+test('an urgent entry has a sync of its own, and those that may go together share the next', async (t) => {
+  const { ctx, clock, db } = await startBoot({ device: newDevice() });
+  const entriesOf: number[] = [];
+  const counting: Database = {
+    run: db.run.bind(db),
+    get: db.get.bind(db),
+    all: db.all.bind(db),
+    close: db.close.bind(db),
+    transaction: (work) => {
+      const before = logHead(db).size;
+      const result = db.transaction(work);
+      entriesOf.push(logHead(db).size - before);
+      return result;
+    },
+  };
+  const log = new DeviceLog(counting, ctx.identity, clock, 60_000);
+  const contacts = ['bounce 1', 'bounce 2', 'bounce 3'].map(fault);
+  const all = [log.append(fault('press')), ...contacts.map((it) => log.appendTogether(it))];
+  await clock.advance(10);
+  t.deepEqual(await Promise.all(all), [0, 1, 2, 3], 'nobody waits for patience');
+  t.deepEqual(entriesOf, [1, 3]);
+});
+
 test('settled does not wait for patience, and a batch that the card refuses is refused as a whole', async (t) => {
   const { ctx, clock, db } = await startBoot({ device: newDevice() });
   const log = new DeviceLog(db, ctx.identity, clock, 60_000);
