@@ -4,7 +4,7 @@
 #   version      1 or 2: which generation's options are taken; any other option is refused
 #   level.N      electrical level of line N       owner.N   process and tool that have line N       chip   the chip is there
 #   seen.N       level of line N of which gpiomon has told
-#   deaf.N       gpiomon misses what happens to line N            again.N  gpiomon tells the last edge of line N once more
+#   deaf.N       gpiomon misses what happens to line N            again.N  so often gpiomon tells the last edge of line N again
 # It takes exactly what the manual pages of gpiod 1.6.3 and 2.2 say, as far as the adapter uses it, and says what they say.
 set -u
 home=$(dirname "$0")
@@ -93,10 +93,17 @@ case $tool in
       before=$level
       level
       [ -e "$home/deaf.$line" ] && continue
-      if [ "$level" != "$before" ] || rm "$home/again.$line" 2>/dev/null; then
+      times=0
+      [ "$level" = "$before" ] || times=1
+      [ -e "$home/again.$line" ] && read -r times <"$home/again.$line" && rm "$home/again.$line"
+      if [ "$times" -gt 0 ]; then
         [ "$level" = 1 ] && direction=1 || direction=$falling
         read -r now _ </proc/uptime
-        printf '%s %s%s%s0000000\n' "$direction" "${now%.*}" "$separator" "${now#*.}"
+        row=$(printf '%s %s%s%s0000000' "$direction" "${now%.*}" "$separator" "${now#*.}")
+        rows=$row
+        while [ "$times" -gt 1 ]; do rows="$rows
+$row"; times=$((times - 1)); done
+        printf '%s\n' "$rows"
         echo "$level" >"$home/seen.$line"
       fi
       sleep 0.002

@@ -54,9 +54,9 @@ export class GpiodStandIn {
     await rm(deaf);
   }
 
-  /** The newest edge is told once more, as when the one between was lost. */
-  async tellAgain(line: number): Promise<void> {
-    await this.#write(`again.${line}`, '');
+  /** The newest edge is told so often at a time: twice as after contacts too fast to look at, or as a burst. */
+  async tellAgain(line: number, times: number): Promise<void> {
+    await this.#write(`again.${line}`, String(times));
   }
 
   async isHigh(line: number): Promise<boolean> {
@@ -70,6 +70,11 @@ export class GpiodStandIn {
 
   plug(): Promise<void> {
     return this.#write('chip', '');
+  }
+
+  /** Process and tool that have a line, or had it last. */
+  ownerOf(line: number): Promise<string> {
+    return this.#read(`owner.${line}`);
   }
 
   /** Lets a process that is not ours have a line. */

@@ -12,14 +12,17 @@ import {
   parseLevel,
   setArguments,
 } from './gpiod-syntax.js';
-import type { GpiodLine } from './gpiod-syntax.js';
+import type { GpiodEvent, GpiodLine } from './gpiod-syntax.js';
 import type { GpiodTools } from './gpiod-tools.js';
 
 /**
  * The kernel keeps at most this many edges of a line for its reader (include/uapi/linux/gpio.h, struct
- * gpio_v2_line_request: event_buffer_size, default 16 a line); of a longer burst some are dropped.
+ * gpio_v2_line_request: event_buffer_size, default 16 a line); of a longer burst some are dropped, the newest for a reader
+ * of the first generation.
  */
 const EDGES_KEPT = 16;
+/** gpiomon is not kept from reading for longer than this: so many edges within it may have been more. */
+const BURST_MS = 250;
 /** An edge is read within milliseconds; a time stamp that seems older comes from another clock (kernels before 5.7). */
 const EDGE_AGE_MS_MAX = 10_000;
 /** That a tool has its line is asked again when the last answer is older: a chip that vanished may say nothing. */
@@ -36,7 +39,7 @@ const EDGE_UNDER_WAY_MS = 50;
  *
  * What it cannot do as well as sysfs:
  * - While `gpiomon` has an input nobody else can read it, so `read` answers with the level of the last edge, after waiting
- *   50 ms for one that may be under way. After edges that cannot all have come the line is read anew.
+ *   50 ms for one that may be under way. After a burst of which some edges may be lost the line is read anew.
  * - An edge between a reading and the start of `gpiomon`, some 10 ms at opening, is lost; the next one shows it.
  * - A level is changed by starting another `gpioset`: for some 10 ms nobody drives the line. The option --interactive of
  *   generation 2 would spare that, but the manual of Debian's build does not have it.
@@ -143,9 +146,11 @@ class GpiodInput extends GpiodHeldLine implements InputLine {
   readonly #listeners = new Set<(edge: Edge) => void>();
   #isHigh = false;
   /**
-   * True when edges were lost: the level after them is not known. It stays true when gpiomon has been started again, since
-   * nobody hears an edge between the reading before and the start: until an edge proves the level, it is read anew. A
-   * release that was lost there would make a press a hold, and a hold stops a recording.
+   * True when the newest edges may be lost: the level after them is not known. It stays true when gpiomon has been started
+   * again, since nobody hears an edge between the reading before and the start: until an edge proves the level, it is read
+   * anew. A release that was lost there would make a press a hold, and a hold stops a recording.
+   * Two edges of one direction are no reason: of contacts that come faster than it can look, the kernel tells the level it
+   * found, and a change after that is another edge (drivers/gpio/gpiolib-cdev.c, edge_irq_thread).
    */
   #isDoubtful = false;
   #lastAt = monotonicMs(-Infinity);
@@ -192,16 +197,15 @@ class GpiodInput extends GpiodHeldLine implements InputLine {
       if (this.holder !== holder) return;
       const rows = (rest + text).split('\n');
       rest = (rows.pop() ?? '').slice(0, TOOL_LINE_LENGTH_MAX);
-      for (const row of rows) this.#accept(row);
-      if (rows.length >= EDGES_KEPT) this.#isDoubtful = true;
+      const events = rows.flatMap((row) => parseEvent(tools.version, row) ?? []);
+      for (const event of events) this.#accept(event);
+      if (events.length > 0) this.#isDoubtful = hasBurst(events);
     });
   }
 
-  #accept(row: string): void {
-    const { tools, clock, activeLow } = this.bench;
-    const event = parseEvent(tools.version, row);
-    if (event === undefined || this.isClosed) return;
-    this.#isDoubtful = event.isHigh === this.#isHigh;
+  #accept(event: GpiodEvent): void {
+    const { clock, activeLow } = this.bench;
+    if (this.isClosed) return;
     this.#isHigh = event.isHigh;
     const at = edgeTime(event.kernelMs, kernelNowMs(), clock.monotonicMs());
     this.#lastAt = monotonicMs(Math.max(at, this.#lastAt));
@@ -241,6 +245,14 @@ class GpiodOutput extends GpiodHeldLine implements OutputLine {
     const args = setArguments(tools.version, line, this.#isHigh);
     this.holder = await GpiodHolder.start(tools, 'gpioset', args, line, clock);
   }
+}
+
+/** Whether edges that were read at a time may be what the kernel kept of more. */
+function hasBurst(events: readonly GpiodEvent[]): boolean {
+  return events.some(({ kernelMs }, index) => {
+    const last = events[index + EDGES_KEPT - 1];
+    return last !== undefined && last.kernelMs - kernelMs <= BURST_MS;
+  });
 }
 
 /** CLOCK_MONOTONIC, the clock of the kernel's edges since 5.7. */
