@@ -159,6 +159,13 @@ export class PressDesk<Moment> {
         'writing a press into the log',
       );
     } catch (cause) {
+      // A log that was only slow has the edge after all, and must say what became of it.
+      numbered.then(
+        (late) => {
+          this.#facts.decided(late, 'refused-storage', this.#clock.monotonicMs() - edge.at);
+        },
+        () => undefined,
+      );
       this.#events.done(moment);
       const error =
         cause instanceof CameraError

@@ -104,6 +104,22 @@ test('the log is asked for every edge at once, and each is judged in its turn wh
   t.deepEqual(said, ['record press 1 of 0', 'record tap 1 of 0', 'done 0']);
 });
 
+test('an edge that the log takes when nobody waits for it any more is refused there, too', async (t) => {
+  const { clock, journal, said, edge } = begin();
+  let release = (): void => undefined;
+  journal.onPressed = () => new Promise((resolve) => (release = resolve));
+  edge(true);
+  await clock.advance(3000);
+  t.deepEqual(said, ['done 0', 'record unlogged: storage/io']);
+  t.is(journal.outcomes.size, 0);
+  await clock.advance(1000);
+  release();
+  await clock.advance(0);
+  t.deepEqual([...journal.outcomes], [[1, 'refused-storage']]);
+  t.deepEqual(journal.latencies, [4000]);
+  t.deepEqual(said, ['done 0', 'record unlogged: storage/io'], 'nothing follows from it');
+});
+
 test('an edge that the log refuses is forgotten and told', async (t) => {
   const { clock, journal, said, edge } = begin();
   journal.onPressed = () => Promise.reject(new Error('no space'));
