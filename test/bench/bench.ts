@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launchLine, launchLineWithAudio } from '../../src/capture/pipeline.js';
 import { parseConfig } from '../../src/config/config.js';
+import { generateIdentity, recipientOf } from '../../src/evidence/age-recipients.js';
 import { boardDirectory } from '../../src/cli/paths.js';
 import { findBoard } from '../../src/hal/board-file.js';
 import { openMachine } from '../../src/hal/machine.js';
@@ -16,7 +17,10 @@ import type { CameraFigures } from './bench-figures.js';
 const WARM_MS = 3000;
 const WINDOW_MS = 10_000;
 const MIB = 2 ** 20;
-const AUDIO_BITRATE_KBPS = parseConfig({ deviceId: 'bench' }).audioBitrateKbps;
+const AUDIO_BITRATE_KBPS = parseConfig({
+  deviceId: 'bench',
+  recipients: [recipientOf(generateIdentity().identity)],
+}).audioBitrateKbps;
 
 const row = (name: string, value: string, aim = ''): void => {
   process.stdout.write(`${name.padEnd(48)} ${value.padEnd(36)} ${aim}\n`);
