@@ -10,6 +10,7 @@ import { STEP_MS_MAX, VirtualCamera } from './virtual-camera.js';
 
 // What the drivers of motion sensor and satellite receiver cost a camera that buffers, over the real packages:
 //   npm run bench:drivers
+// The camera has the environment that its service gives it on a device, which tells malloc how much to keep.
 // The same camera runs without them, with one, with both; processor time from /proc, memory at the end of each.
 
 const SECONDS = Number(process.env['SECONDS'] ?? 60);
@@ -66,6 +67,7 @@ async function measure(rig: Rig, parts: readonly ('imu' | 'gnss')[]): Promise<Co
   }
 }
 
+Object.assign(process.env, await serviceEnvironment());
 const rig = await openRig();
 const sensors = new Sensors(rig);
 await sensors.start();
@@ -73,6 +75,13 @@ sensors.isSpeaking = false;
 const speaking = setInterval(() => {
   void rig.gnss.write(sentences(new Date())).catch(() => undefined);
 }, NMEA_EVERY_MS);
+/** Settings of the service that a device runs, without those with a path that systemd fills in. */
+async function serviceEnvironment(): Promise<Record<string, string>> {
+  const unit = await readFile('board/systemd/lapel.service', 'utf8');
+  const settings = [...unit.matchAll(/^Environment=(\w+)=([^%\n]*)$/gm)];
+  return Object.fromEntries(settings.map(([, name = '', value = '']) => [name, value]));
+}
+
 const line = (name: string, { cpuPercent, rssMiB: rss, bufferMiB }: Cost): string =>
   `${name.padEnd(34)} ${cpuPercent.toFixed(2)} % of a core, RSS ${rss.toFixed(1)} MiB, ${bufferMiB.toFixed(2)} MiB of it pre-event buffer\n`;
 try {
