@@ -17,3 +17,20 @@ export async function withDeadline<T>(
     promise.then(resolve, reject).finally(cancel);
   });
 }
+
+/** True when the promise has resolved within `ms`, else false then. Rejects as it does when it does so in time. */
+export async function isDoneWithin(
+  clock: Clock,
+  promise: Promise<unknown>,
+  ms: number,
+): Promise<boolean> {
+  return await new Promise<boolean>((resolve, reject) => {
+    const cancel = clock.after(ms, () => {
+      resolve(false);
+    });
+    const done = promise.finally(cancel);
+    done.then(() => {
+      resolve(true);
+    }, reject);
+  });
+}

@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../clock.js';
 import { isCameraError, messageOf, type ErrorCode } from '../errors.js';
 import type { MonotonicMs } from '../units.js';
-import { withDeadline } from './deadline.js';
+import { isDoneWithin, withDeadline } from './deadline.js';
 import { FactLog } from './fact-log.js';
 import { eventOf } from './gesture-events.js';
 import { withoutSound } from './fragments.js';
@@ -159,13 +159,7 @@ export class Recorder {
    * recovery does the rest then.
    */
   async stopAndClose(deadlineMs: number): Promise<boolean> {
-    const closed = this.#close().then(() => true);
-    return await new Promise((resolve, reject) => {
-      const cancel = this.#clock.after(deadlineMs, () => {
-        resolve(false);
-      });
-      closed.finally(cancel).then(resolve, reject);
-    });
+    return await isDoneWithin(this.#clock, this.#close(), deadlineMs);
   }
 
   async #close(): Promise<void> {
