@@ -22,6 +22,22 @@ async function bench(t: ExecutionContext, version: 1 | 2 = 1) {
   return { standIn, gpio };
 }
 
+async function watched(t: ExecutionContext) {
+  const { standIn, gpio } = await bench(t);
+  const line = await gpio.openInput(SPEC);
+  const edges: Edge[] = [];
+  line.watch((edge) => edges.push(edge));
+  return { standIn, line, edges };
+}
+
+/** Line 3 has gone up, and its edge has come. */
+async function pressed(t: ExecutionContext) {
+  const bench = await watched(t);
+  await bench.standIn.drive(3, true);
+  await eventually(t, 'the edge', () => bench.edges.length === 1);
+  return bench;
+}
+
 for (const version of [1, 2] as const) {
   test(`a line is found by its name with gpiod ${version}, and is the one with that offset`, async (t) => {
     const { standIn, gpio } = await bench(t, version);
@@ -73,12 +89,7 @@ test('a chip that vanishes takes its lines with it, and they can be opened when 
 });
 
 test('a level that was read while gpiomon was started again is read again until an edge proves it', async (t) => {
-  const { standIn, gpio } = await bench(t);
-  const line = await gpio.openInput(SPEC);
-  const edges: Edge[] = [];
-  line.watch((edge) => edges.push(edge));
-  await standIn.drive(3, true);
-  await eventually(t, 'the edge', () => edges.length === 1);
+  const { standIn, line, edges } = await pressed(t);
   await standIn.tellAgain(3, 16);
   await eventually(t, 'as many edges as the kernel keeps', () => edges.length === 17);
   t.true(await line.read(), 'after edges that may be lost gpiomon is started again');
@@ -88,12 +99,7 @@ test('a level that was read while gpiomon was started again is read again until 
 });
 
 test('two edges of one direction are no reason to start gpiomon again, while which nobody would hear', async (t) => {
-  const { standIn, gpio } = await bench(t);
-  const line = await gpio.openInput(SPEC);
-  const edges: Edge[] = [];
-  line.watch((edge) => edges.push(edge));
-  await standIn.drive(3, true);
-  await eventually(t, 'the edge', () => edges.length === 1);
+  const { standIn, line, edges } = await pressed(t);
   const watcher = await standIn.ownerOf(3);
   await standIn.tellAgain(3, 1);
   await eventually(t, 'two edges of one direction', () => edges.length === 2);
@@ -103,10 +109,7 @@ test('two edges of one direction are no reason to start gpiomon again, while whi
 });
 
 test('the time of an edge is that of the kernel, not that of its arrival', async (t) => {
-  const { standIn, gpio } = await bench(t);
-  const line = await gpio.openInput(SPEC);
-  const edges: Edge[] = [];
-  line.watch((edge) => edges.push(edge));
+  const { standIn, line, edges } = await watched(t);
   const before = clock.monotonicMs();
   await standIn.drive(3, true);
   await eventually(t, 'the edge', () => edges.length === 1);
