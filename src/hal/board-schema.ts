@@ -135,6 +135,7 @@ const imuKeys = z.strictObject({
     'invensense,mpu6500',
     'invensense,mpu9250',
     'st,lsm6ds3',
+    'st,lsm6ds3tr-c',
     'st,lsm6dso',
     'st,lsm6dsox',
   ]).optional(),

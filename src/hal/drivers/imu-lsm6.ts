@@ -1,8 +1,8 @@
 import type { ImuChip, RegisterWrite } from './imu-chip.js';
 
 /*
- * ST LSM6DS3, LSM6DSO, LSM6DSOX: one layout of the registers used here.
- * DocID026899 (LSM6DS3), DS12140 (LSM6DSO), DS12814 (LSM6DSOX), each chapter 9, the description of its registers, which
+ * ST LSM6DS3, LSM6DS3TR-C, LSM6DSO, LSM6DSOX: one layout of the registers used here.
+ * DocID026899 (LSM6DS3), DocID030071 (LSM6DS3TR-C), DS12140 (LSM6DSO), DS12814 (LSM6DSOX), each chapter 9, the description of its registers, which
  * goes by register name.
  */
 
@@ -43,7 +43,7 @@ const family = {
   },
 } as const;
 
-/** 4.1, mechanical characteristics: 0.488 mg/LSB at ±16 g, 70 mdps/LSB at ±2000 °/s; the same in all three. */
+/** 4.1, mechanical characteristics: 0.488 mg/LSB at ±16 g, 70 mdps/LSB at ±2000 °/s; the same in all four. */
 const motionScale = { accelLsbPerG: 1 / 0.000_488, gyroLsbPerDps: 1 / 0.07 } as const;
 /** Temperature sensor characteristics in chapter 4: 16 LSB/°C, 0 at 25 °C. */
 const scaleDs3 = { ...motionScale, temperatureLsbPerC: 16, temperatureZeroC: 25 } as const;
@@ -54,9 +54,15 @@ export const lsm6Chips = {
   'st,lsm6ds3': {
     ...family,
     name: 'LSM6DS3',
-    // Not 0x6a: that is the LSM6DS3TR-C, whose temperature has another scale.
     whoAmI: { register: WHO_AM_I, accepted: [0x69] },
     scale: scaleDs3,
+  },
+  'st,lsm6ds3tr-c': {
+    ...family,
+    name: 'LSM6DS3TR-C',
+    // Another identity than the LSM6DS3, and the temperature of its successors.
+    whoAmI: { register: WHO_AM_I, accepted: [0x6a] },
+    scale: scaleDso,
   },
   'st,lsm6dso': {
     ...family,

@@ -14,6 +14,7 @@ const simChips = {
   'invensense,mpu6500': { family: 'mpu', identity: 0x70, reset: { 0x6b: 0x01 } },
   'invensense,mpu9250': { family: 'mpu', identity: 0x71, reset: { 0x6b: 0x01 } },
   'st,lsm6ds3': { family: 'lsm6', identity: 0x69, reset: { 0x12: 0x04 } },
+  'st,lsm6ds3tr-c': { family: 'lsm6', identity: 0x6a, reset: { 0x12: 0x04 } },
   'st,lsm6dso': { family: 'lsm6', identity: 0x6c, reset: { 0x12: 0x04 } },
   'st,lsm6dsox': { family: 'lsm6', identity: 0x6c, reset: { 0x12: 0x04 } },
 } as const satisfies Record<string, SimChip>;
