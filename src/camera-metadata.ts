@@ -18,10 +18,18 @@ const BATCHES_MAX = 660;
 const BATCH_MS = 1_000;
 /** Triggers remembered, as many as a recording may have within its longest segment. */
 const TRIGGERS_MAX = 64;
+/** Stretches of stealth remembered: a wearer who turns it on and off each 6 s of two of the longest segments. */
+const STEALTHS_MAX = 100;
 /** What a position may be off by one of HDOP: the 5 m that a receiver without corrections has. */
 const HDOP_MM = 5_000;
 
 export type MotionTrigger = Extract<MetadataLine, { type: 'trigger' }>['kind'];
+
+/** From when to when nothing was lit, felt or heard; `to` is Infinity while it goes on. */
+interface Stealth {
+  readonly from: MonotonicMs;
+  readonly to: number;
+}
 
 interface Trigger {
   readonly at: MonotonicMs;
@@ -56,6 +64,7 @@ export class CameraMetadata implements MetadataSource {
   #fixes: GnssFix[] = [];
   #batches: Batch[] = [];
   #triggers: Trigger[] = [];
+  #stealths: readonly Stealth[] = [];
   /** Where each recording that is not over began. */
   readonly #begun = new Map<number, number>();
 
@@ -105,6 +114,18 @@ export class CameraMetadata implements MetadataSource {
     if (this.#triggers.length > TRIGGERS_MAX) this.#triggers.shift();
   }
 
+  /** From `at` on nothing is lit, felt or heard, or all is again. Of too many stretches the oldest is forgotten. */
+  stealth(isStealthy: boolean, at: MonotonicMs): void {
+    const last = this.#stealths.at(-1);
+    const isStealthyNow = last?.to === Infinity;
+    if (isStealthy === isStealthyNow) return;
+    if (isStealthy) {
+      this.#stealths = [...this.#stealths, { from: at, to: Infinity }].slice(-STEALTHS_MAX);
+    } else {
+      this.#stealths = this.#stealths.map((it) => (it === last ? { ...it, to: at } : it));
+    }
+  }
+
   /** What is known of a segment that ends now. Never throws. */
   linesFor(span: SegmentSpan): readonly MetadataLine[] {
     const { wearer, mount, configDigest, anchors } = this.#facts;
@@ -127,6 +148,7 @@ export class CameraMetadata implements MetadataSource {
         mono: whole(at),
         ...(by === undefined ? {} : { by }),
       })),
+      ...this.#stealths.flatMap((stealth) => stealthLine(stealth, span)),
       ...this.#fixes.filter(isIn).map((fix) => gnssLine(fix, span)),
       ...this.#motionOf(span, begunAt),
     ];
@@ -172,6 +194,14 @@ const whole = (value: number): number => Math.max(0, Math.round(value));
 
 const mediaMsOf = (at: number, { from, mediaMs }: SegmentSpan): number =>
   whole(mediaMs + at - from);
+
+/** The part of a stretch of stealth that is in the segment, in milliseconds of the recording. */
+function stealthLine({ from, to }: Stealth, span: SegmentSpan): readonly MetadataLine[] {
+  const [first, last] = [Math.max(from, span.from), Math.min(to, span.to)];
+  if (first >= last) return [];
+  const times = { from_ms: mediaMsOf(first, span), to_ms: mediaMsOf(last, span) };
+  return [{ type: 'interval', kind: 'stealth', ...times }];
+}
 
 function gnssLine(fix: GnssFix, span: SegmentSpan): MetadataLine {
   const { at, latitude, longitude, altitudeM, speedMps, courseDeg, hdop } = fix;

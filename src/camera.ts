@@ -167,6 +167,9 @@ export class Camera {
       recordingStarted: () => {
         metadata.trigger('start', board.clock.monotonicMs());
       },
+      stealthChanged: (isStealthy, at) => {
+        metadata.stealth(isStealthy, at);
+      },
       faulted: ({ code, detail }) => {
         if (!HARMLESS.has(code)) this.#newestFault = faultOf(code, detail);
       },

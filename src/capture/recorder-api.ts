@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { ErrorCode } from '../errors.js';
 import type { VideoSource } from '../hal/ports/video.js';
 import type { Logger } from '../log.js';
+import type { MonotonicMs } from '../units.js';
 import type {
   FrameWallClock,
   Indicator,
@@ -88,6 +89,8 @@ export interface RecorderListener {
   /** Milliseconds from the press edge to a step of the recording that it started. */
   reached?(step: StartStep, rec: number, latencyMs: number): void;
   segmentSealed?(segment: { readonly rec: number; readonly seq: number }): void;
+  /** From `at` on nothing is lit, felt or heard, or all is again. */
+  stealthChanged?(isStealthy: boolean, at: MonotonicMs): void;
   /** A category was chosen for a recording that has ended, or none was. */
   categoryChosen?(choice: { readonly rec: number; readonly category: string | null }): void;
   /** All segments are sealed. Not called for a recording that failed. */

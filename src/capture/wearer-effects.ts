@@ -35,13 +35,16 @@ export class WearerEffects {
   }
 
   do(effect: WearerEffect): void {
-    const { facts, indicator, listeners } = this.#parts;
+    const { clock, facts, indicator, listeners } = this.#parts;
     switch (effect.type) {
       case 'mute':
         this.#mute(effect.isMuted, effect.press);
         return;
       case 'stealth':
         facts.record(effect);
+        listeners.tell((listener) =>
+          listener.stealthChanged?.(effect.isStealthy, clock.monotonicMs()),
+        );
         return;
       case 'pick':
         this.#pick(effect.choice);

@@ -105,3 +105,23 @@ test('a trigger from over the network says who signed it', (t) => {
     { type: 'trigger', kind: 'command', mono: 2_000, by: 'fleet-1' },
   ]);
 });
+
+test('stealth is sealed with each segment that has a part of it, in the time of the recording', (t) => {
+  const metadata = collector();
+  metadata.stealth(false, monotonicMs(0));
+  metadata.stealth(true, monotonicMs(1_000));
+  metadata.stealth(false, monotonicMs(2_000));
+  metadata.stealth(true, monotonicMs(30_000));
+  metadata.stealth(true, monotonicMs(31_000));
+  const first = metadata.linesFor({ rec: 1, from: 10_000, to: 70_000, mediaMs: 0, isLast: false });
+  metadata.stealth(false, monotonicMs(75_000));
+  const rest = { rec: 1, from: 70_000, to: 130_000, mediaMs: 60_000, isLast: true };
+  const second = metadata.linesFor(rest);
+  t.deepEqual([...readMetadata(formatMetadata([...first, ...second]))], [...first, ...second]);
+  t.deepEqual(ofType(first, 'interval'), [
+    { type: 'interval', kind: 'stealth', from_ms: 20_000, to_ms: 60_000 },
+  ]);
+  t.deepEqual(ofType(second, 'interval'), [
+    { type: 'interval', kind: 'stealth', from_ms: 60_000, to_ms: 65_000 },
+  ]);
+});

@@ -124,6 +124,8 @@ test('mute is in the log with the moments of its presses, and ends with the reco
 test('stealth is in the log and shown; a category is in the log after the recording', async (t) => {
   const policy = { ...PLAIN_POLICY, allowsStealth: true, categories: ['traffic', 'arrest'] };
   const rig = await new RecorderRig({ policy }).start(20_400);
+  const stealths: boolean[] = [];
+  rig.recorder.on({ stealthChanged: (isStealthy) => stealths.push(isStealthy) });
   await rig.press(3100, 'function');
   t.is(rig.shown.at(-1), 'buffering dark');
   await rig.press();
@@ -138,6 +140,7 @@ test('stealth is in the log and shown; a category is in the log after the record
     ['stealth', 'category of 1: arrest'],
   );
   t.deepEqual(rig.felt.slice(-2), ['category 1', 'category 2']);
+  t.deepEqual(stealths, [true], 'whoever listens hears of it');
 });
 
 test('a limit ends the recording well, and a press is refused until it is over', async (t) => {
