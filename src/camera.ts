@@ -28,6 +28,7 @@ import type { TriggerLinkStatus } from './sync/device/trigger-link.js';
 import type { DockProgress } from './sync/device/progress.js';
 import type { Uploader } from './sync/device/uploader.js';
 import type { TriggerFact } from './sync/ports.js';
+import { startHeartbeat } from './camera-heartbeat.js';
 import { CameraIndicator } from './camera-indicator.js';
 import { checkedLaunches } from './camera-launches.js';
 import { checkMemory, makeRecorder } from './camera-recorder.js';
@@ -239,6 +240,16 @@ export class Camera {
     this.#time.start(this.card.journal);
     this.#cancels.push(this.#metadata.watch(this.#board));
     this.#watchParts();
+    this.#cancels.push(
+      startHeartbeat({
+        clock: this.#board.clock,
+        journal: this.card.journal,
+        mode: () => this.recorder.status().mode,
+        isDocked: () => dock.isDocked(),
+        freeBytes: () => this.card.freeBytes(),
+        log: this.#log,
+      }),
+    );
     const warnings = new CameraWarnings(
       this.#board,
       this.card,
@@ -257,8 +268,10 @@ export class Camera {
     });
     this.#cancels.push(
       dock.watch((isDocked) => {
-        if (isDocked) this.uploader.dock();
-        else {
+        if (isDocked) {
+          void this.#signLog();
+          this.uploader.dock();
+        } else {
           this.#mounting.takenOut();
           // A failed goodbye is the broker's loss: the session is over either way, and the uploader logs it.
           void this.uploader.undock();
@@ -266,6 +279,7 @@ export class Camera {
         }
       }),
     );
+    // One that starts in its dock has signed its log just now, when its card was opened.
     if (dock.isDocked()) this.uploader.dock();
     else this.#mounting.takenOut();
     this.#triggers?.start();
@@ -353,6 +367,15 @@ export class Camera {
       });
   }
 
+  /** At the dock whoever takes the log sees its newest head. */
+  async #signLog(): Promise<void> {
+    try {
+      await this.card.checkpoint();
+    } catch (error) {
+      this.#noteFault('storage/corrupt', messageOf(error));
+    }
+  }
+
   /**
    * Ends the running recording well and closes everything but the board. Resolves false when the card did not answer
    * in time: what is left open then is recovery's at the next start.
@@ -366,7 +389,7 @@ export class Camera {
     this.#mounting.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
     const closed = Promise.all([this.uploader.undock(), this.#triggers?.close()])
-      .then(() => this.card.close())
+      .then(() => this.card.close('stopped'))
       .then(() => true);
     const isInTime = await Promise.race([closed, this.#board.clock.sleep(CLOSE_MS_MAX)]);
     return isClean && isInTime === true;
