@@ -3,6 +3,7 @@ import type { Recorder } from './capture/recorder.js';
 import type { Config } from './config/config.js';
 import { indicatorTable } from './config/indicators.js';
 import { parseRecipient } from './evidence/age-recipients.js';
+import type { Envelope } from './evidence/dsse.js';
 import type { Signer } from './evidence/signer.js';
 import type { Cancel } from './clock.js';
 import { CameraError, messageOf } from './errors.js';
@@ -44,6 +45,8 @@ export interface CameraOptions {
   /** Remembers the newest boot number, on internal storage: a new card must not start from 1 again. */
   readonly bootFile: string;
   readonly deviceKey: Signer;
+  /** From the first device key to this one, oldest first. */
+  readonly rotations?: readonly Envelope[];
   readonly configDigest: string;
   readonly firmwareDigest: string;
 }

@@ -1,6 +1,10 @@
 import type { Cancel, Clock } from '../clock.js';
 import type { AgeRecipient } from '../evidence/age-recipients.js';
 import { formatEnvelopeFile, payloadDigest } from '../evidence/dsse.js';
+import type { Envelope } from '../evidence/dsse.js';
+import { chainOf, readRotation } from '../evidence/key-rotation.js';
+import type { DeviceKeyChain } from '../evidence/key-rotation.js';
+import { fromSpkiBase64 } from '../evidence/public-key.js';
 import { sealSessionKey } from '../evidence/session-key.js';
 import type { Signer } from '../evidence/signer.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
@@ -20,6 +24,7 @@ import { CardLayout } from './layout.js';
 import { Outgoing } from './outgoing.js';
 import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
+import { enterRotations } from './rotation-entries.js';
 import type { RecoverySummary } from './recovery.js';
 import type { MetadataSource, SealedSegment } from './segment-facts.js';
 import { TriggerBook } from './trigger-book.js';
@@ -40,6 +45,8 @@ export interface CardOptions {
   readonly card: string;
   readonly device: string;
   readonly deviceKey: Signer;
+  /** From the first key of the device to this one, oldest first; none by default. */
+  readonly rotations?: readonly Envelope[];
   readonly recipients: readonly AgeRecipient[];
   readonly configDigest: string;
   readonly firmwareDigest: string;
@@ -105,6 +112,7 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
     const ctx: BootContext = { ...services, identity, layout };
     const entries = new DeviceLog(db, identity, services.clock, LOG_PATIENCE_MS);
     await beginBoot(ctx, options.deviceKey, entries);
+    await enterRotations(fs, layout, db, entries, options.rotations ?? []);
     for (const fault of faults) {
       const detail = entryWords(fault);
       await entries.append({ type: 'fault', code: 'storage/corrupt', detail });
@@ -171,7 +179,7 @@ function cardOf(
 ): Card {
   const { identity, fs, layout, log } = ctx;
   const catalog = new Catalog(db);
-  const recovered = new Recovery(ctx, catalog, entries, options.deviceKey.publicKey).run();
+  const recovered = new Recovery(ctx, catalog, entries, ownKeys(options)).run();
   // Whoever awaits it sees the failure; nobody having to must not end the process.
   recovered.catch((error: unknown) => {
     log.error({ error }, 'recovery failed');
@@ -202,6 +210,14 @@ function cardOf(
       db.close();
     },
   };
+}
+
+/** Every key that this device has had: recovery reads the certificates of earlier boots. */
+function ownKeys({ device, deviceKey, rotations = [] }: CardOptions): DeviceKeyChain {
+  const [first] = rotations;
+  const firstKey =
+    first === undefined ? deviceKey.publicKey : fromSpkiBase64(readRotation(first).old_spki);
+  return chainOf(device, firstKey, rotations);
 }
 
 /** A card that takes nothing any more is no reason not to close it. */
