@@ -41,6 +41,7 @@ class Program {
       .addHelpText('after', '\nStart with: lapel demo');
     this.#camera();
     this.#evidence();
+    this.#deviceLog();
     this.#administration();
   }
 
@@ -108,6 +109,32 @@ class Program {
       .requiredOption('--identity <file>', 'age identity of a recipient')
       .requiredOption('--out <file>', 'MP4 to write; must not exist')
       .option('--trust <file>', 'verify first, and refuse what is not-ok');
+  }
+
+  #deviceLog(): void {
+    const log = this.#root.command('log').description('the device log, for people and auditors');
+    const verb = (name: string, summary: string): Command =>
+      this.#verb(name, summary, 'log', log)
+        .argument('[card]', 'directory of a card (default: the one in --data)')
+        .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT);
+    verb('show', 'what happened, an entry a line')
+      .option('--type <type>', 'only entries of this type (repeatable)', collect, [])
+      .option('--boot <n>', 'only entries of this boot')
+      .option('--since <time>', 'only from this time on, for example 2026-11-24T10:00Z')
+      .option('--until <time>', 'only before this time')
+      .option('--limit <n>', 'how many at most, the newest (default: 100)');
+    verb('checkpoint', 'the newest signed head of the log (C2SP tlog-checkpoint)').option(
+      '--size <n>',
+      'the newest over at most so many entries',
+    );
+    verb('prove', 'that an entry is in the log, or that the log only grew')
+      .option('--entry <n>', 'this entry (C2SP tlog-proof)')
+      .option('--segment <ref>', 'the entry that sealed <boot>/<rec>/<seq>')
+      .option('--since <file>', 'from this older checkpoint on (body of C2SP add-checkpoint)');
+    verb('tiles', 'export the log as C2SP tlog-tiles').requiredOption(
+      '--out <dir>',
+      'directory to make; must not exist',
+    );
   }
 
   #administration(): void {
