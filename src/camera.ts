@@ -29,7 +29,7 @@ import type { TriggerLinkStatus } from './sync/device/trigger-link.js';
 import type { DockProgress } from './sync/device/progress.js';
 import type { Uploader } from './sync/device/uploader.js';
 import type { TriggerFact } from './sync/ports.js';
-import { startHeartbeat } from './camera-heartbeat.js';
+import { signLog, startHeartbeat } from './camera-heartbeat.js';
 import { CameraIndicator } from './camera-indicator.js';
 import { checkedLaunches } from './camera-launches.js';
 import { checkMemory, makeRecorder } from './camera-recorder.js';
@@ -243,16 +243,7 @@ export class Camera {
     this.#time.start(this.card.journal);
     this.#cancels.push(this.#metadata.watch(this.#board));
     this.#watchParts();
-    this.#cancels.push(
-      startHeartbeat({
-        clock: this.#board.clock,
-        journal: this.card.journal,
-        mode: () => this.recorder.status().mode,
-        isDocked: () => dock.isDocked(),
-        freeBytes: () => this.card.freeBytes(),
-        log: this.#log,
-      }),
-    );
+    this.#cancels.push(startHeartbeat(this.#board, this.card, this.recorder, this.#log));
     const warnings = new CameraWarnings(
       this.#board,
       this.card,
@@ -272,7 +263,7 @@ export class Camera {
     this.#cancels.push(
       dock.watch((isDocked) => {
         if (isDocked) {
-          void this.#signLog();
+          signLog(this.card, this.#log);
           this.uploader.dock();
         } else {
           this.#mounting.takenOut();
@@ -282,7 +273,6 @@ export class Camera {
         }
       }),
     );
-    // One that starts in its dock has signed its log just now, when its card was opened.
     if (dock.isDocked()) this.uploader.dock();
     else this.#mounting.takenOut();
     this.#triggers?.start();
@@ -368,15 +358,6 @@ export class Camera {
       .catch((error: unknown) => {
         this.#log.error({ error: messageOf(error) }, 'a fault could not be written into the log');
       });
-  }
-
-  /** At the dock whoever takes the log sees its newest head. */
-  async #signLog(): Promise<void> {
-    try {
-      await this.card.checkpoint();
-    } catch (error) {
-      this.#noteFault('storage/corrupt', messageOf(error));
-    }
   }
 
   /**

@@ -159,6 +159,9 @@ class Program {
       .option('--key <file>', 'key file of that fleet manager')
       .option('--role <role>', 'what that key may sign: command, config (repeatable)', collect, [])
       .option('--peer <id>', 'camera of the trust file to listen to (repeatable)', collect, []);
+    this.#verb('rotate', 'replace the device key by a new one that the old one signs', 'keys', keys)
+      .option('--data <dir>', 'data directory of the camera, which must not run', DATA_DEFAULT)
+      .option('--trust <file>', 'trust file that shall follow the camera to its new key');
     const fleet = this.#root.command('fleet').description('the fleet manager’s side, over MQTT');
     this.#verb('command', 'send a signed command to a camera', 'fleet', fleet)
       .argument('<op>', 'start: begin a recording, or mark the one that runs')

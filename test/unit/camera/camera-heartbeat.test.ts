@@ -4,9 +4,17 @@ import type { HeartbeatParts } from '../../../src/camera-heartbeat.js';
 import { SimClock } from '../../../src/hal/sim/sim-clock.js';
 import { silent } from '../../support/boot-fixture.js';
 
-type Fact = Parameters<HeartbeatParts['journal']['record']>[0];
+type Fact = Parameters<HeartbeatParts['card']['journal']['record']>[0];
+type Mode = ReturnType<HeartbeatParts['recorder']['status']>['mode'];
 
-function bench(changes: Partial<HeartbeatParts> = {}) {
+interface Changes {
+  readonly mode?: () => Mode;
+  readonly isDocked?: () => boolean;
+  readonly freeBytes?: () => Promise<number>;
+  readonly journal?: HeartbeatParts['card']['journal'];
+}
+
+function bench(changes: Changes = {}) {
   const clock = new SimClock(0);
   const facts: (Fact & { at: number })[] = [];
   const journal = {
@@ -15,14 +23,18 @@ function bench(changes: Partial<HeartbeatParts> = {}) {
       return Promise.resolve();
     },
   };
-  const parts: HeartbeatParts = {
-    ...{ clock, journal, log: silent },
-    mode: () => 'buffering',
-    isDocked: () => false,
-    freeBytes: () => Promise.resolve(5000),
-    ...changes,
+  const {
+    mode = () => 'buffering',
+    isDocked = () => false,
+    freeBytes = () => Promise.resolve(5000),
+  } = changes;
+  const card = { journal: changes.journal ?? journal, freeBytes };
+  const recorder = { status: () => ({ mode: mode() }) };
+  return {
+    clock,
+    facts,
+    cancel: startHeartbeat({ clock, dock: { isDocked } }, card, recorder, silent),
   };
-  return { clock, facts, cancel: startHeartbeat(parts) };
 }
 
 test('the log hears every 60 s that the camera lives, in every mode, until it ends', async (t) => {
