@@ -37,6 +37,11 @@ const MIGRATIONS = [
    ) STRICT;`,
   // What came over the network and was taken, so that nothing is taken twice.
   `CREATE TABLE nonces (id INTEGER PRIMARY KEY, nonce TEXT NOT NULL UNIQUE) STRICT;`,
+  // Hashes of the full subtrees of the log (C2SP tlog-tiles, level 1 up), and its signed heads.
+  `CREATE TABLE log_nodes (
+     level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;`,
 ];
 
 /** How long a statement waits for another process that reads the same file, such as `lapel status`. */

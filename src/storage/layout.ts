@@ -28,6 +28,11 @@ export class CardLayout {
     return path.join(this.root, 'lapel.db');
   }
 
+  /** How the device came to its present key: a rotation a line. Not there as long as it has its first one. */
+  get rotations(): string {
+    return path.join(this.root, 'rotations.dsse');
+  }
+
   boot(boot: number): string {
     return path.join(this.evidence, String(boot));
   }
