@@ -169,6 +169,10 @@ const table = {
     'data-loss',
     'The file was moved to quarantine; keep the card for examination.',
   ],
+  'storage/rolled-back': [
+    'data-loss',
+    'Keep the card as it is: its log is not the one this camera signed last. Compare it with what a receiver or auditor kept.',
+  ],
   'storage/newer-format': [
     'failed-precondition',
     'Install the newer program that has written this card, or use another card.',

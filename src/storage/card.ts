@@ -17,6 +17,7 @@ import { Catalog } from './catalog.js';
 import type { CatalogTotals } from './catalog.js';
 import type { Database } from './database.js';
 import { CheckpointBook } from './checkpoint-book.js';
+import { CheckpointMemory } from './checkpoint-memory.js';
 import { DeviceLog, entryWords } from './device-log.js';
 import { Journal } from './journal.js';
 import { makeSessionSigner, spkiOf } from './keys.js';
@@ -52,7 +53,8 @@ export interface CardOptions {
   readonly firmwareDigest: string;
   /**
    * File on internal storage that remembers the number of the newest boot. Without it a new card starts from 1 again,
-   * and a receiver refuses segments whose names it has seen.
+   * and a receiver refuses segments whose names it has seen. Beside it, with `.checkpoint` at its end, stands the newest
+   * signed head of the log, so that an older card is told from the one that was there last.
    */
   readonly bootFile?: string;
   /** A recording starts only above this much free space. */
@@ -111,13 +113,26 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
     const identity = { device, boot, signer, recipients, configDigest, firmwareDigest };
     const ctx: BootContext = { ...services, identity, layout };
     const entries = new DeviceLog(db, identity, services.clock, LOG_PATIENCE_MS);
+    const memory = memoryOf(fs, options);
+    const rolledBack = await memory?.contradictionOf(db, device);
     await beginBoot(ctx, options.deviceKey, entries);
+    if (rolledBack !== undefined) {
+      services.log.error({ detail: rolledBack }, 'the log on the card is not the one signed last');
+      const detail = entryWords(rolledBack);
+      await entries.append({ type: 'fault', code: 'storage/rolled-back', detail });
+    }
     await enterRotations(fs, layout, db, entries, options.rotations ?? []);
     for (const fault of faults) {
       const detail = entryWords(fault);
       await entries.append({ type: 'fault', code: 'storage/corrupt', detail });
     }
-    return cardOf(ctx, options, db, entries, keepCheckpoints(ctx, options, db, entries));
+    return cardOf(
+      ctx,
+      options,
+      db,
+      entries,
+      keepCheckpoints(ctx, options.deviceKey, db, entries, memory),
+    );
   } catch (error) {
     signer.destroy();
     db.close();
@@ -129,21 +144,29 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
 interface Checkpoints {
   make(): string;
   /** The last one of this boot; none of its own any more. */
-  finish(): void;
+  finish(): Promise<void>;
 }
 
 function keepCheckpoints(
   { clock, log, identity: { device } }: BootContext,
-  { deviceKey }: CardOptions,
+  deviceKey: Signer,
   db: Database,
   entries: DeviceLog,
+  memory: CheckpointMemory | undefined,
 ): Checkpoints {
   const book = new CheckpointBook(db, device, () => entries.head());
   let signed = 0;
   let cancel: Cancel | undefined;
+  let remembered = Promise.resolve();
   const make = (): string => {
     const note = book.make([deviceKey]);
     signed = entries.head().size;
+    // Nobody waits for it: without it an older card would only be told later.
+    remembered = remembered
+      .then(() => memory?.remember(note))
+      .catch((error: unknown) => {
+        log.error({ error: messageOf(error) }, 'the signed head could not be kept off the card');
+      });
     return note;
   };
   const makeSoon = (): void => {
@@ -165,6 +188,7 @@ function keepCheckpoints(
       entries.watch(() => undefined);
       cancel?.();
       makeSoon();
+      return remembered;
     },
   };
 }
@@ -205,7 +229,7 @@ function cardOf(
       await Promise.allSettled([recovered]);
       if (reason !== undefined) await noteEnd(ctx, entries, reason);
       await entries.settled();
-      checkpoints.finish();
+      await checkpoints.finish();
       identity.signer.destroy();
       db.close();
     },
@@ -219,6 +243,9 @@ function ownKeys({ device, deviceKey, rotations = [] }: CardOptions): DeviceKeyC
     first === undefined ? deviceKey.publicKey : fromSpkiBase64(readRotation(first).old_spki);
   return chainOf(device, firstKey, rotations);
 }
+
+const memoryOf = (fs: FileSystem, { bootFile }: CardOptions): CheckpointMemory | undefined =>
+  bootFile === undefined ? undefined : new CheckpointMemory(fs, `${bootFile}.checkpoint`);
 
 /** A card that takes nothing any more is no reason not to close it. */
 async function noteEnd({ log }: BootContext, entries: DeviceLog, reason: string): Promise<void> {
