@@ -160,6 +160,9 @@ MANIFEST = {'device': str, 'key': str, 'sealed_by': int, 'boot': int, 'rec': int
 class Judge:
     def __init__(self, root, trust, checkpoints, identity):
         self.root, self.identity, self.checkpoints = root, identity, checkpoints
+        if any(d.get('rotations') for d in trust['devices']):
+            print('verify.py: a device key was rotated, which this verifier does not follow', file=sys.stderr)
+            sys.exit(2)
         self.devices = {d['device']: raw_key(d['spki']) for d in trust['devices']}
         self.receivers = {r['rx']: raw_key(r['spki']) for r in trust['receivers']}
         database = os.path.join(root, 'lapel.db')
