@@ -19,6 +19,7 @@ export default {
     'test/end-to-end/parts.test.ts',
     'test/end-to-end/service.test.ts',
     'test/end-to-end/worn.test.ts',
+    'test/tamper/second-opinion.test.ts',
   ],
   workerThreads: false,
   concurrency: 1,

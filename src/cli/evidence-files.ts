@@ -6,12 +6,15 @@ import type { SegmentFile } from '../storage/layout.js';
 import { formatSegmentRef } from '../units.js';
 import type { SegmentRef } from '../units.js';
 
+/** A file of a segment; only a receiver keeps receipts. */
+export type EvidenceFile = SegmentFile | '.receipt';
+
 /** One segment somewhere on a disk. */
 export interface FoundSegment {
   readonly ref: SegmentRef;
   /** Directory that holds the boots: `<card>/ev` or `<store>/<device>`. */
   readonly root: string;
-  readonly files: ReadonlyMap<SegmentFile, { readonly path: string; readonly bytes: number }>;
+  readonly files: ReadonlyMap<EvidenceFile, { readonly path: string; readonly bytes: number }>;
 }
 
 /** Everything found below the paths given. */
@@ -19,7 +22,9 @@ export interface FoundEvidence {
   readonly segments: readonly FoundSegment[];
   /** Text of `<boot>/session.dsse` by boot, for each root. */
   readonly sessions: ReadonlyMap<string, ReadonlyMap<number, string>>;
-  /** Files in folders set aside (quarantine, conflicts, incoming): not evidence yet or any more. */
+  /** Cards below the paths: directories with `ev` and `lapel.db`, also when there is no segment any more. */
+  readonly cards: readonly string[];
+  /** Files in folders set aside (quarantine, conflicts, incoming) and files of no known name among the evidence. */
   readonly setAside: readonly string[];
 }
 
@@ -28,10 +33,21 @@ const SET_ASIDE = ['quarantine', 'conflicts', 'internal', 'operator'];
 /** `<data>/card/ev/<boot>/<rec>` is four below; nobody's evidence is buried deeper than this. */
 const DEPTH_MAX = 8;
 const ENVELOPE_BYTES_MAX = 128 * 1024;
+/** What makes a directory a card. */
+export const CARD_DATABASE = 'lapel.db';
+export const CARD_EVIDENCE = 'ev';
+const RECEIPT = '.receipt';
+
+/** Splits a file name of a recording's directory, of a card or of a receiver's store. */
+function parseEvidenceFile(name: string): { seq: number; file: EvidenceFile } | undefined {
+  if (!name.endsWith(RECEIPT)) return parseSegmentFile(name);
+  const seq = parseCounter(name.slice(0, -RECEIPT.length));
+  return seq === undefined ? undefined : { seq, file: RECEIPT };
+}
 
 /**
  * Looks for segments in directories or takes single segment files: a store, a card, a boot, a recording, `0.age`.
- * Throws `storage/not-found` for a path that is not there or holds no segment.
+ * Throws `storage/not-found` for a path that is not there or holds neither a segment nor a card.
  */
 export async function findEvidence(
   fs: FileSystem,
@@ -39,39 +55,44 @@ export async function findEvidence(
 ): Promise<FoundEvidence> {
   const segments = new Map<string, FoundSegment>();
   const setAside = new Set<string>();
+  const cards = new Set<string>();
   for (const given of paths) {
     // Paths may overlap (`1/1/0.*`): what counts is whether this one holds a segment, not whether it is a new one.
     const found = new Map<string, FoundSegment>();
-    await collect(fs, path.resolve(given), { segments: found, setAside });
-    if (found.size === 0) {
+    const cardsHere = new Set<string>();
+    await collect(fs, path.resolve(given), { segments: found, setAside, cards: cardsHere });
+    if (found.size === 0 && cardsHere.size === 0) {
       throw new CameraError('storage/not-found', `there is no segment in ${given}`);
     }
     for (const [key, segment] of found) segments.set(key, segment);
+    for (const card of cardsHere) cards.add(card);
   }
   const sorted = [...segments.values()].sort(byPlace);
-  const roots = [...new Set(sorted.map(({ root }) => root))];
+  const evidenceOfCards = [...cards].map((card) => path.join(card, CARD_EVIDENCE));
+  const roots = [...new Set([...sorted.map(({ root }) => root), ...evidenceOfCards])];
   const sessions = new Map<string, ReadonlyMap<number, string>>();
   for (const root of roots) sessions.set(root, await readSessions(fs, root));
-  return { segments: sorted, sessions, setAside: [...setAside] };
+  return { segments: sorted, sessions, cards: [...cards], setAside: [...setAside] };
 }
 
 interface Collection {
   readonly segments: Map<string, FoundSegment>;
   readonly setAside: Set<string>;
+  readonly cards: Set<string>;
 }
 
 async function collect(fs: FileSystem, given: string, into: Collection): Promise<void> {
   if (!(await fs.exists(given))) {
     throw new CameraError('storage/not-found', `there is no ${given}`);
   }
-  const parsed = parseSegmentFile(path.basename(given));
+  const parsed = parseEvidenceFile(path.basename(given));
   if (parsed === undefined) {
     await walk(fs, given, 0, into);
     return;
   }
   const directory = path.dirname(given);
   for (const { name } of await fs.list(directory)) {
-    if (parseSegmentFile(name)?.seq === parsed.seq) await add(fs, directory, name, into);
+    if (parseEvidenceFile(name)?.seq === parsed.seq) await add(fs, directory, name, into);
   }
 }
 
@@ -82,7 +103,10 @@ async function walk(
   into: Collection,
 ): Promise<void> {
   if (depth > DEPTH_MAX) return;
-  for (const { name, isDirectory } of await fs.list(directory)) {
+  const entries = await fs.list(directory);
+  const has = (wanted: string): boolean => entries.some(({ name }) => name === wanted);
+  if (has(CARD_DATABASE) && has(CARD_EVIDENCE)) into.cards.add(directory);
+  for (const { name, isDirectory } of entries) {
     const full = path.join(directory, name);
     if (!isDirectory) await add(fs, directory, name, into);
     else if (name.startsWith('.') || SET_ASIDE.includes(name)) await note(fs, full, into);
@@ -100,10 +124,14 @@ async function add(
   name: string,
   into: Collection,
 ): Promise<void> {
-  const parsed = parseSegmentFile(name);
+  const parsed = parseEvidenceFile(name);
   const rec = parseCounter(path.basename(directory));
   const boot = parseCounter(path.basename(path.dirname(directory)));
-  if (parsed === undefined || rec === undefined || boot === undefined) return;
+  if (rec === undefined || boot === undefined) return;
+  if (parsed === undefined) {
+    into.setAside.add(path.join(directory, name));
+    return;
+  }
   const root = path.dirname(path.dirname(directory));
   const ref = { boot, rec, seq: parsed.seq };
   const key = `${root}\0${formatSegmentRef(ref)}`;

@@ -12,6 +12,7 @@ import { TICKS_PER_MS, TICKS_PER_SECOND, formatSegmentRef } from '../units.js';
 import { DecryptedSegment } from './decrypted-segment.js';
 import { findEvidence } from './evidence-files.js';
 import type { FoundSegment } from './evidence-files.js';
+import { readIdentity } from './identity-file.js';
 import { readTrust } from './keys.js';
 import { sidecarFiles, writeSidecars } from './export-sidecars.js';
 import { findText, getText } from './options.js';
@@ -20,8 +21,6 @@ import { Progress, formatSeconds, printJson, say } from './output.js';
 import type { Output } from './output.js';
 import { verifyPaths } from './verify.js';
 
-/** An identity file holds one key and perhaps comments. */
-const IDENTITY_BYTES_MAX = 64 * 1024;
 const ENVELOPE_BYTES_MAX = 128 * 1024;
 
 export interface ExportReport {
@@ -171,14 +170,6 @@ function placeAfter(before: Placed | undefined, manifest: Manifest | undefined):
       : before.end90k + (media?.gap_before_ms ?? 0) * TICKS_PER_MS;
   }
   return { offset90k, end90k: offset90k + (media?.duration90k ?? 0), run, start90k };
-}
-
-/** The identity in a file as age-keygen writes it. Throws `evidence/wrong-key` when there is none. */
-export async function readIdentity(fs: FileSystem, file: string): Promise<string> {
-  const text = (await fs.readFile(file, IDENTITY_BYTES_MAX)).toString('utf8');
-  const line = text.split(/\r?\n/).find((candidate) => candidate.startsWith('AGE-SECRET-KEY-'));
-  if (line === undefined) throw new CameraError('evidence/wrong-key', `no age identity in ${file}`);
-  return line.trim();
 }
 
 export async function run(

@@ -99,7 +99,15 @@ class Program {
     const summary = 'check evidence offline; no decryption key needed';
     this.#verb('verify', summary, 'verify', this.#root, verifyFailureExit)
       .argument('<paths...>', 'stores, cards, recordings or single segment files')
-      .requiredOption('--trust <file>', 'trust file with the cameras’ keys')
+      .requiredOption('--trust <file>', 'trust file with the cameras’ and receivers’ keys')
+      .option('--identity <file>', 'age identity: also check that the footage decrypts and plays')
+      .option(
+        '--checkpoint <note>',
+        'signed head of a log that somebody kept (repeatable)',
+        collect,
+        [],
+      )
+      .option('--jobs <n>', 'files hashed at once (default: one for each processor)', jobs)
       .addHelpText(
         'after',
         '\nExit codes: 0 ok, 1 not-ok, 2 usage, 3 ok-with-missing, 4 not-feasible',
@@ -225,6 +233,13 @@ function waiting(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= 600) return value;
   throw new InvalidArgumentError('Give whole seconds between 1 and 600.');
+}
+
+/** More threads than a large machine has processors only wait. */
+function jobs(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 64) return value;
+  throw new InvalidArgumentError('Give a whole number between 1 and 64.');
 }
 
 function seconds(text: string): number {

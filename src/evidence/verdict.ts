@@ -47,6 +47,8 @@ export type ProblemKind =
   | 'gap'
   /** The manifest does not follow the one before it. */
   | 'broken-chain'
+  /** With the key at hand: it is not the footage that was committed to, or it does not play. */
+  | 'unplayable'
   /** The log has fewer entries than somebody vouches for: its newest were dropped, or it is an older state. */
   | 'rolled-back'
   /** The log has other entries than somebody vouches for. */
@@ -80,6 +82,7 @@ export interface FileNames {
   readonly heads: string;
   readonly meta: string;
   readonly manifest: string;
+  readonly receipt: string;
 }
 
 export const fileNamesOf = ({ boot, rec, seq }: SegmentRef): FileNames => {
@@ -90,6 +93,7 @@ export const fileNamesOf = ({ boot, rec, seq }: SegmentRef): FileNames => {
     heads: `${stem}.heads`,
     meta: `${stem}.meta.age`,
     manifest: `${stem}.dsse`,
+    receipt: `${stem}.receipt`,
   };
 };
 

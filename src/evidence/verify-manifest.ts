@@ -78,6 +78,29 @@ function signerOf(
   return { problems: [{ state: 'not-feasible', file, what: 'missing', message }] };
 }
 
+/** Whether it is a whole manifest of this camera that belongs to another place. */
+function isMisplaced(
+  { envelope, manifest }: ReadableManifest,
+  files: ManifestFiles,
+  trust: Trust,
+): boolean {
+  const { boot, rec, seq } = files.ref;
+  if (manifest.boot === boot && manifest.rec === rec && manifest.seq === seq) return false;
+  const { sealed_by: by, device } = manifest;
+  const signer = verifySession(by, files.sessions.get(by), trust, device);
+  if (!signer.isGood || signer.session.device !== device) return false;
+  try {
+    openManifest(envelope, signer.session.publicKey);
+    return true;
+  } catch (error) {
+    if (!isCameraError(error)) throw error;
+    return false;
+  }
+}
+
+const placeNamed = ({ boot, rec, seq }: Manifest): string =>
+  `is the manifest of segment ${boot}/${rec}/${seq}`;
+
 /** What contradicts the manifest, given its signer; undefined when it is proven. */
 function refutation(
   { envelope, manifest }: ReadableManifest,
@@ -102,8 +125,7 @@ function refutation(
     return { what: 'contradiction', message };
   }
   if (manifest.boot !== boot || manifest.rec !== rec || manifest.seq !== seq) {
-    const name = `${manifest.boot}/${manifest.rec}/${manifest.seq}`;
-    return { what: 'wrong-place', message: `is the manifest of segment ${name}` };
+    return { what: 'wrong-place', message: placeNamed(manifest) };
   }
   return undefined;
 }
@@ -142,6 +164,9 @@ export function verifyManifest(files: ManifestFiles, trust: Trust): ManifestResu
     return { ...good, isProven: false, problems: [...ownProblems, ...others] };
   }
   const refuted = refutation(content, files.ref, signer.session, recorder);
+  if (refuted?.what === 'bad-signature' && isMisplaced(content, files, trust)) {
+    return unusable('not-ok', 'wrong-place', placeNamed(content.manifest));
+  }
   if (refuted !== undefined) return unusable('not-ok', refuted.what, refuted.message);
   return { ...good, isProven: true, problems: ownProblems };
 }

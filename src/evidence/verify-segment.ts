@@ -1,7 +1,7 @@
 import type { SegmentRef } from '../units.js';
 import { LEAF_BYTES } from './age-container.js';
 import { scanLeaves } from './leaf-scan.js';
-import type { LeafScan } from './leaf-scan.js';
+import type { LeafLayout, LeafScan } from './leaf-scan.js';
 import { countLeaves, describePlace, secondsOf } from './leaf-seconds.js';
 import type { Manifest } from './manifest.js';
 import { sha256Hex } from './merkle-tree.js';
@@ -14,6 +14,8 @@ import { verifyLeaves } from './verify-leaves.js';
 import type { ExpectedFile } from './verify-leaves.js';
 import { verifyManifest } from './verify-manifest.js';
 import type { ManifestResult } from './verify-manifest.js';
+import { verifyReceipt } from './verify-receipt.js';
+import type { ReceiptResult } from './verify-receipt.js';
 
 /** The stored files of one segment; what is undefined is not there. Every byte of every file given is judged. */
 export interface SegmentFiles {
@@ -30,6 +32,10 @@ export interface SegmentFiles {
   readonly meta?: Buffer | undefined;
   /** The `.age` file from its first byte, in pieces of any size. Read once, never held as a whole. */
   readonly ciphertext?: AsyncIterable<Buffer> | undefined;
+  /** Instead of `ciphertext`: hashes the leaves of the `.age` file somewhere else, for example on another thread. */
+  readonly scan?: ((layout: LeafLayout) => Promise<LeafScan>) | undefined;
+  /** Text of `<seq>.receipt`, which only a receiver keeps. */
+  readonly receipt?: string | undefined;
 }
 
 export interface SegmentVerdict {
@@ -41,6 +47,8 @@ export interface SegmentVerdict {
   readonly manifest: Manifest | undefined;
   /** Digest of the manifest's payload: what the next manifest must name. */
   readonly manifestDigest: string | undefined;
+  /** What its receipt is worth; undefined when there is none. */
+  readonly receipt?: ReceiptResult['state'];
 }
 
 /** What vouches for the ciphertext: the manifest, or else the newest head. */
@@ -125,6 +133,21 @@ function judgeMeta(
     : [{ state: 'not-ok', file, what: 'changed', message }];
 }
 
+async function scanOf(files: SegmentFiles, layout: LeafLayout): Promise<LeafScan | undefined> {
+  if (files.scan !== undefined) return files.scan(layout);
+  return files.ciphertext && (await scanLeaves(files.ciphertext, layout));
+}
+
+function judgeReceipt(
+  { ref, receipt }: SegmentFiles,
+  names: FileNames,
+  { manifest, digest }: ManifestResult,
+  trust: Trust,
+): ReceiptResult | undefined {
+  if (receipt === undefined) return undefined;
+  return verifyReceipt(receipt, { ref, file: names.receipt, manifest, digest }, trust);
+}
+
 /**
  * Verifies one segment with nothing but its files and the keys of the trust file: no decryption key, no clock, no log.
  *
@@ -150,7 +173,7 @@ export async function verifySegment(files: SegmentFiles, trust: Trust): Promise<
     const message = `nothing that is signed vouches for ${names.age}: no valid manifest and no valid head`;
     problems.push({ state: 'not-feasible', file: names.age, what: 'unproven', message });
   } else {
-    const scan = files.ciphertext && (await scanLeaves(files.ciphertext, expected));
+    const scan = await scanOf(files, expected);
     const leaves = verifyLeaves({ names, expected, list: files.leaves, scan });
     problems.push(...leaves.problems);
     if (scan !== undefined) problems.push(...judgeExtra(names, expected, scan));
@@ -165,11 +188,14 @@ export async function verifySegment(files: SegmentFiles, trust: Trust): Promise<
     if (isReadable) problems.push(...judgeRecovered(names, sealed.manifest, heads?.heads ?? []));
   }
   problems.push(...judgeMeta(names, sealed.manifest, files.meta));
+  const receipt = judgeReceipt(files, names, sealed, trust);
+  problems.push(...(receipt?.problems ?? []));
   return {
     ref,
     state: worstOf(problems.map(({ state }) => state)),
     problems,
     manifest: sealed.manifest,
     manifestDigest: sealed.digest,
+    ...(receipt && { receipt: receipt.state }),
   };
 }

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { exportRecording, readIdentity } from '../../src/cli/export.js';
+import { exportRecording } from '../../src/cli/export.js';
+import { readIdentity } from '../../src/cli/identity-file.js';
 import { decodePayload } from '../../src/evidence/dsse.js';
 import { NodeFileSystem } from '../../src/hal/linux/node-file-system.js';
 import { openDatabase } from '../../src/storage/database.js';

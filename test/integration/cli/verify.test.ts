@@ -63,7 +63,8 @@ test('a whole recording is ok: exit 0, every segment and the bytes read in one o
   const it = await desk(t);
   const { code, json } = await verifyJson(it);
   t.is(code, 0);
-  t.deepEqual(Object.keys(json), ['ok', 'state', 'bytes', 'segments', 'recordings', 'setAside']);
+  const keys = ['ok', 'state', 'bytes', 'segments', 'recordings'];
+  t.deepEqual(Object.keys(json), [...keys, 'roots', 'setAside', 'uncheckedReceipts']);
   t.true(json.ok);
   t.is(json.state, 'ok');
   t.is(json.bytes, 2 * it.first.ciphertext.length);
@@ -108,9 +109,15 @@ test('people get a line for each segment, what is set aside, and the answer in p
   t.is(await runVerify([it.root], { trust: it.trust }, output), 1);
   t.regex(
     output.text(),
-    /^ok {14}cam-1 17\/3\/0\nnot-ok {10}cam-1 17\/3\/1\n {16}17\/3\/1\.leaves/,
+    /\n\nok {14}cam-1 17\/3\/0\nnot-ok {10}cam-1 17\/3\/1\n {16}17\/3\/1\.leaves/,
   );
-  t.regex(output.text(), /set aside, not judged: .*odd\.bin/);
+  t.regex(
+    output.text(),
+    /^not-ok: something was changed .*\n {2}recording 17\/3, part 1, .*: the list of checksums was changed\n/,
+    'what it comes to stands first, in plain words',
+  );
+  t.regex(output.text(), /set aside or unknown, not judged: .*odd\.bin/);
+  t.regex(output.text(), /cam-1 has no device log with it/);
   t.regex(
     output.text(),
     /not-ok: something was changed or does not fit together \(2 segments\)\n$/,

@@ -1,0 +1,36 @@
+/** Mulberry32: small, seeded, so that a try can be repeated. */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed | 0;
+  }
+
+  /** A fraction from 0 to below 1. */
+  fraction(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number from `from` to below `to`. */
+  whole(from: number, to: number): number {
+    return from + Math.floor(this.fraction() * (to - from));
+  }
+
+  /** One of them. Throws for none. */
+  pick<T>(items: readonly T[]): T {
+    const item = items[this.whole(0, items.length)];
+    if (item === undefined) throw new RangeError('nothing to pick from');
+    return item;
+  }
+
+  /** Two different ones, in their order. Throws for fewer than two. */
+  pair<T>(items: readonly T[]): readonly [T, T] {
+    const second = this.whole(1, items.length);
+    const [a, b] = [items[this.whole(0, second)], items[second]];
+    if (a === undefined || b === undefined) throw new RangeError('no two to pick from');
+    return [a, b];
+  }
+}
