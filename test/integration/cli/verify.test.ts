@@ -144,3 +144,26 @@ test('on a terminal the state is coloured', async (t) => {
   const expected = process.env['NO_COLOR'] ? 'ok: every byte' : '\u001b[32mok\u001b[0m: every byte';
   t.true(output.text().includes(expected));
 });
+
+test('with the key: footage that is no MP4 does not play, and a stranger’s key opens nothing', async (t) => {
+  const dir = await temporaryDirectory(t);
+  const camera = makeCamera('cam-1', [17]);
+  const segment = makeSegment(camera, { change: (manifest) => ({ ...manifest, last: true }) });
+  const root = path.join(dir, 'cam-1');
+  await writeSegments(root, camera, [segment]);
+  const trust = path.join(dir, 'trust.json');
+  await writeFile(trust, formatTrust(camera.trust));
+  const ask = async (identity: string): Promise<Json> => {
+    const file = path.join(dir, 'identity.txt');
+    await writeFile(file, `${identity}\n`);
+    const output = memoryOutput({ isJson: true });
+    await runVerify([root], { trust, identity: file, json: true }, output);
+    return JSON.parse(output.text()) as Json;
+  };
+  const own = await ask(camera.identity);
+  t.is(own.state, 'not-ok');
+  t.true(own.segments[0]?.problems.some(({ what }) => what === 'unplayable'));
+  const stranger = await ask(makeCamera('cam-2', [1]).identity);
+  t.is(stranger.state, 'not-feasible');
+  t.is(stranger.segments[0]?.problems[0]?.what, 'unproven');
+});
