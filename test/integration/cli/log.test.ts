@@ -20,6 +20,7 @@ import { openCard } from '../../../src/storage/card.js';
 import type { Card } from '../../../src/storage/card.js';
 import { DEVICE, newDevice, silent } from '../../support/boot-fixture.js';
 import { memoryOutput } from '../../support/memory-output.js';
+import { runTool } from '../../support/process.js';
 import { rejectsWith } from '../../support/reject-code.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
 
@@ -143,6 +144,35 @@ test('log checkpoint prints the signed note, also while the camera writes, and w
   t.deepEqual(await readdir(directory), before);
   await card.close();
   t.truthy(key);
+});
+
+test('a checkpoint is verified with openssl and the camera’s public key alone, and a changed one is not', async (t) => {
+  const { root, directory, key, start } = await bench(t);
+  await (await start()).close('stopped');
+  const { note } = parseCheckpoint(await text(checkpoint, [directory]));
+  const [pem, signature] = [path.join(root, 'key.pem'), path.join(root, 'sig')];
+  await writeFile(
+    pem,
+    `-----BEGIN PUBLIC KEY-----\n${toSpkiBase64(key)}\n-----END PUBLIC KEY-----\n`,
+  );
+  await writeFile(signature, note.signatures[0]?.bytes ?? '');
+  const verify = async (words: string): Promise<number | null> => {
+    const file = path.join(root, 'text');
+    await writeFile(file, words);
+    const to = ['-in', file, '-sigfile', signature];
+    const { status } = await runTool('openssl', [
+      'pkeyutl',
+      '-verify',
+      '-pubin',
+      '-inkey',
+      pem,
+      '-rawin',
+      ...to,
+    ]);
+    return status;
+  };
+  t.is(await verify(note.text), 0);
+  t.not(await verify(note.text.replace('\n3\n', '\n4\n')), 0);
 });
 
 test('log prove: an entry and the growth of the log are proven to whoever has the device key only', async (t) => {

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { CameraError } from '../../../../src/errors.js';
+import { chainOf, sealRotation } from '../../../../src/evidence/key-rotation.js';
 import { sealManifest } from '../../../../src/evidence/manifest.js';
 import type { Manifest } from '../../../../src/evidence/manifest.js';
 import { admit } from '../../../../src/sync/receiver/admission.js';
@@ -33,6 +34,14 @@ test('a stranger cannot certify a session', (t) => {
   const thief = makeDevice('cam-1', 17);
   const forged = new Map([[17, thief.certificate]]);
   t.throws(() => admit('cam-1', publicKey, item, forged), badSignature);
+});
+
+test('after a rotation a segment of an earlier boot is admitted by the key before, a later one only by the new one', (t) => {
+  const fresh = makeSigner();
+  const rotatedAt = (boot: number) =>
+    chainOf('cam-1', publicKey, [sealRotation('cam-1', boot, owner.deviceKey, fresh)]);
+  t.notThrows(() => admit('cam-1', rotatedAt(18), item, certificates));
+  t.throws(() => admit('cam-1', rotatedAt(17), item, certificates), badSignature);
 });
 
 test('a session key of another boot or device does not speak for this one', (t) => {
