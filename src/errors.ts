@@ -39,6 +39,7 @@ const table = {
     'unavailable',
     'The camera process is there but does not answer; look at its log.',
   ],
+  'cli/no-tool': ['failed-precondition', 'Run board/setup.sh, which installs it.'],
   'hal/no-element': [
     'failed-precondition',
     'Run board/setup.sh, which installs the GStreamer plugins.',
