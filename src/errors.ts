@@ -140,7 +140,7 @@ const table = {
   ],
   'keys/missing': [
     'failed-precondition',
-    'Make the keys: lapel keys init --data DIR for a camera, --receiver ID --store DIR for a receiver.',
+    'Make the keys: lapel keys init --data DIR for a camera, --receiver ID --store DIR for a receiver, --exporter NAME --key FILE for exports.',
   ],
   'keys/exists': ['failed-precondition', 'Keys are never overwritten; choose another directory.'],
   'keys/malformed': [

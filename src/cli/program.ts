@@ -164,7 +164,8 @@ class Program {
       .option('--receiver <id>', 'make the key of a receiver instead')
       .option('--store <dir>', 'store of that receiver')
       .option('--fleet <id>', 'make the key of a fleet manager instead')
-      .option('--key <file>', 'where to write the key of that fleet manager');
+      .option('--exporter <name>', 'make the key of somebody who exports instead')
+      .option('--key <file>', 'where to write the key of that fleet manager or exporter');
     this.#verb('show', 'ids and public keys', 'keys', keys)
       .option('--data <dir>', 'data directory of a camera', DATA_DEFAULT)
       .option('--store <dir>', 'store of a receiver instead');

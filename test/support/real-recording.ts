@@ -7,6 +7,7 @@ import { ALL_FORMATS, BufferSource, Input } from 'mediabunny';
 import type { AccessUnit } from '../../src/capture/gdp-reader.js';
 import type { VideoFormat } from '../../src/capture/ports.js';
 import { formatEnvelopeFile, payloadDigest } from '../../src/evidence/dsse.js';
+import { readManifest } from '../../src/evidence/manifest.js';
 import { formatMetadata } from '../../src/evidence/metadata.js';
 import type { MetadataLine } from '../../src/evidence/metadata.js';
 import { toSpkiBase64 } from '../../src/evidence/public-key.js';
@@ -59,10 +60,9 @@ async function encode(
   const bytes = await readFile(file);
   const input = new Input({ formats: ALL_FORMATS, source: new BufferSource(bytes) });
   const config = await (await input.getPrimaryVideoTrack())?.getDecoderConfig();
-  const description = config?.description;
-  if (!ArrayBuffer.isView(description)) throw new Error('no avcC');
-  const { buffer, byteOffset, byteLength } = description;
-  const avcC = Buffer.from(new Uint8Array(buffer, byteOffset, byteLength));
+  const description: unknown = config?.description;
+  if (!(description instanceof Uint8Array)) throw new Error('no avcC');
+  const avcC = Buffer.from(description);
   const units = (await mp4Packets(bytes)).map(({ data, at90k, duration90k, isIdr }) => ({
     ...{ data, isIdr, duration90k, pts90k: pts90k(at90k) },
   }));
@@ -147,10 +147,10 @@ export async function makeRealRecording(
   };
 }
 
-const receiptOf = (camera: TestCamera, { ref, envelope, ciphertext, leaves }: TestSegment) => ({
+const receiptOf = (camera: TestCamera, { ref, envelope, ciphertext }: TestSegment) => ({
   ...{ device: camera.device, seg: `${ref.boot}/${ref.rec}/${ref.seq}` },
   man: payloadDigest(envelope),
-  ...{ root: leaves.subarray(0, 32).toString('hex'), size: ciphertext.length, log: null },
+  ...{ root: readManifest(envelope).file.root, size: ciphertext.length, log: null },
   stores: [{ id: 'rx1', kind: 'fs' as const, durable: true as const }],
   ...{ rx: 'rx1', ts: NOON_MS, nonce: '00'.repeat(16) },
 });
