@@ -110,7 +110,7 @@ interface Twin {
   readonly what: string;
   /** The command of the README that must end it. */
   readonly foundBy: RegExp;
-  damage(twin: Exported): Promise<void>;
+  readonly damage: (twin: Exported) => Promise<void>;
 }
 
 const twins: readonly Twin[] = [
