@@ -150,8 +150,9 @@ async function sourcesOf(
     const stem = `${device}/${ref.boot}/${ref.rec}/${ref.seq}`;
     for (const [end, { path: from }] of files) sources.push({ from, name: `${stem}${end}` });
     const folder = path.dirname([...files.values()][0]?.path ?? '');
-    const receipt = path.join(folder, `${ref.seq}.receipt`);
-    if (await fs.exists(receipt)) sources.push({ from: receipt, name: `${stem}.receipt` });
+    const receipt = { from: path.join(folder, `${ref.seq}.receipt`), name: `${stem}.receipt` };
+    const isKnown = sources.some(({ name }) => name === receipt.name);
+    if (!isKnown && (await fs.exists(receipt.from))) sources.push(receipt);
   }
   await addLog(fs, path.join(first.root, 'log'), `${device}/log`, sources);
   return sources;
