@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { formatStatement } from '../evidence/export-statement.js';
 import type { Signer } from '../evidence/signer.js';
@@ -116,9 +115,9 @@ export async function exportPackage(
     const message = `an export to ${names.directory} needs ${needed} bytes, the bundle included`;
     throw new CameraError('storage/disk-full', message);
   }
-  const stage = await mkdtemp(path.join(names.directory, `.${names.mp4}.export-`));
+  let stage: string | undefined;
   const clear = (): void => {
-    rmSync(stage, { recursive: true, force: true });
+    if (stage !== undefined) rmSync(stage, { recursive: true, force: true });
   };
   // What lies there is decrypted: it must not outlive the process.
   const stop = (): void => {
@@ -127,6 +126,8 @@ export async function exportPackage(
   };
   for (const signal of SIGNALS) process.once(signal, stop);
   try {
+    // In one turn, so that no signal finds the directory without its name.
+    stage = mkdtempSync(path.join(names.directory, `.${names.mp4}.export-`));
     return await fillAndPublish(fs, segments, choices, { names, stage });
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);

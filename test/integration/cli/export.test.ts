@@ -222,7 +222,7 @@ test('any one file that an export would consist of is in its way', async (t) => 
     await rejectsWith(t, 'cli/usage', () => checkOutputs(fs, out));
     await rm(path.join(root, `ev.${end}`));
   }
-  for (const name of ['ev.html', 'ev.sha256', '.mp4/', '-ev.mp4', 'e\nv.mp4', 'e\\v.mp4']) {
+  for (const name of ['ev.html', 'ev.sha256', '-ev.mp4', 'e\nv.mp4', 'e\\v.mp4']) {
     await rejectsWith(t, 'cli/usage', () => checkOutputs(fs, path.join(root, name)));
   }
 });
