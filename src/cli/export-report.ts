@@ -3,7 +3,7 @@ import type { VerdictState } from '../evidence/verdict.js';
 import { formatUtc, wallTimeMs } from '../units.js';
 import type { ExportedFile } from './export-bundle.js';
 import { formatBytes, formatSeconds } from './output.js';
-import { clockText, escapeHtml, timelineSvg } from './report-timeline.js';
+import { clockText, escapeHtml, momentText, timelineSvg } from './report-timeline.js';
 import type { TimelineBar } from './report-timeline.js';
 import type { Timeline, TimelineEvent } from './timeline.js';
 
@@ -201,7 +201,8 @@ function timelineSection({ timeline, segments }: ReportFacts): string {
       title: `segment ${seg}: ${SEGMENT_WORDS[state ?? 'none']}`,
     }));
   const events = timeline.events.map((event) => {
-    const time = `${clockText(event.fromMs)}${event.toMs > event.fromMs ? ` to ${clockText(event.toMs)}` : ''}`;
+    const until = event.toMs > event.fromMs ? ` to ${momentText(event.toMs)}` : '';
+    const time = `${momentText(event.fromMs)}${until}`;
     return `<tr><td>${time}</td><td>${utc(timeline.wallAt(event.fromMs))}</td><td><span class="key ${event.kind}"></span>${KINDS[event.kind]}</td><td>${escapeHtml(event.what)}</td></tr>`;
   });
   const table =
@@ -238,7 +239,7 @@ const LEGEND = [
 function picturesSection({ pictures, timeline }: ReportFacts): string {
   if (pictures.length === 0) return '';
   const figures = pictures.map(({ atMs, label, jpeg }) => {
-    const caption = `${clockText(atMs)} · ${label} · ${utc(timeline.wallAt(atMs))}`;
+    const caption = `${momentText(atMs)} · ${label} · ${utc(timeline.wallAt(atMs))}`;
     const picture =
       jpeg === undefined
         ? '<div class="none">no picture could be decoded here</div>'
@@ -288,12 +289,12 @@ const STYLE = `
 * { box-sizing: border-box; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 body { font: 10.5pt/1.4 "DejaVu Sans", "Helvetica Neue", Arial, sans-serif; color: #111; background: #fff; max-width: 182mm; margin: 8mm auto; padding: 0 4mm; }
 h1 { font-size: 17pt; margin: 0; } header p { margin: 1mm 0 5mm; }
-h2 { font-size: 12.5pt; margin: 6mm 0 2mm; break-after: avoid; }
+h2 { font-size: 12.5pt; margin: 6mm 0 2mm; break-after: avoid; } h2 + .fine { break-after: avoid; }
 table { border-collapse: collapse; width: 100%; } thead { display: table-header-group; }
 th, td { text-align: left; vertical-align: top; padding: 0.8mm 2mm 0.8mm 0; border-bottom: 0.2mm solid #bbb; overflow-wrap: anywhere; }
 tr, figure, svg { break-inside: avoid; } .facts th { width: 52mm; font-weight: normal; color: #444; }
-.files { font-size: 8pt; } .files th:nth-child(2) { width: 19mm; } .files th:nth-child(3) { width: 84mm; }
-code { font: 6.6pt/1.5 "DejaVu Sans Mono", monospace; } .number { white-space: nowrap; }
+.files { font-size: 8pt; } .files th:nth-child(2) { width: 19mm; } .files th:nth-child(3) { width: 93mm; } .files td:nth-child(3) { padding-right: 0; overflow-wrap: normal; }
+code { font: 6.6pt/1.5 "DejaVu Sans Mono", monospace; white-space: nowrap; } .number { white-space: nowrap; }
 .answer { border: 0.6mm solid #111; border-left-width: 4mm; padding: 2mm 4mm; break-inside: avoid; background: #fff; }
 .answer h2 { margin: 0; font-size: 15pt; } .answer.ok { border-color: #1b7f3b; } .answer.bad { border-color: #b00020; }
 .answer.missing, .answer.unproven { border-color: #b26a00; } .answer.unverified { border-color: #777; }

@@ -12,7 +12,8 @@ export interface TimelineBar {
 
 const WIDTH = 1000;
 const LEFT = 84;
-const RIGHT = 12;
+/** Half of the last number of the axis. */
+const RIGHT = 30;
 /** Steps of the axis in seconds; the first with at most `TICKS_MAX` of them is taken. */
 const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400];
 const TICKS_MAX = 12;
@@ -36,6 +37,10 @@ export function clockText(ms: number): string {
   ];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`;
 }
+
+/** The same with tenths of a second, cut: what is told of a moment is never after it. */
+export const momentText = (ms: number): string =>
+  `${clockText(ms)}.${Math.floor(Math.max(0, ms) / 100) % 10}`;
 
 /** Pictures, sound, lights, and marks and triggers over one axis. */
 export function timelineSvg(
@@ -91,7 +96,7 @@ function momentShape({ kind, what, fromMs }: TimelineEvent, x: number): string {
           ...[`${round(x)},${y - 8}`, `${round(x + 7)},${y}`],
           ...[`${round(x)},${y + 8}`, `${round(x - 7)},${y}`],
         ];
-  const title = `${clockText(fromMs)} ${what}`;
+  const title = `${momentText(fromMs)} ${what}`;
   return `<polygon points="${corners.join(' ')}" class="${kind}"><title>${escapeHtml(title)}</title></polygon>`;
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import test from 'ava';
 import { makeReport } from '../../../src/cli/export-report.js';
 import type { ReportFacts, ReportSegment } from '../../../src/cli/export-report.js';
-import { clockText } from '../../../src/cli/report-timeline.js';
+import { clockText, momentText } from '../../../src/cli/report-timeline.js';
 import { makeTimeline } from '../../../src/cli/timeline.js';
 
 const segment = (seq: number, more: Partial<ReportSegment> = {}): ReportSegment => ({
@@ -97,4 +97,6 @@ test('times read as on a player', (t) => {
   t.is(clockText(0), '0:00');
   t.is(clockText(61_999), '1:01');
   t.is(clockText(3_600_000 + 62_000), '1:01:02');
+  t.is(momentText(61_999), '1:01.9');
+  t.is(momentText(0), '0:00.0');
 });
