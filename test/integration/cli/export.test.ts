@@ -15,6 +15,9 @@ import { rejectsWith } from '../../support/reject-code.js';
 import { flip } from '../../support/sealed-recording.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
 
+/** Shorter than anything that an export does. */
+const LOOK_MS = 10;
+
 interface Json {
   readonly ok: boolean;
   readonly verified: string | null;
@@ -56,7 +59,7 @@ const change = async (file: string, at = 0.5): Promise<void> => {
   await writeFile(file, flip(bytes, Math.floor(bytes.length * at)));
 };
 
-/** What an NDJSON or MP4 reader sees; the access units of the pictures, in order. */
+/** The access units of the pictures of an MP4, in order. */
 const unitsOf = async (bytes: Buffer): Promise<readonly Buffer[]> =>
   (await mp4Packets(bytes)).map(({ data }) => data);
 
@@ -71,108 +74,129 @@ function nalUnits(unit: Buffer): readonly string[] {
   return units;
 }
 
-test('the NAL units of an export are those of the decrypted segments, byte for byte and in their order', async (t) => {
-  const made = await desk(t);
-  const { status, result } = await made.export('--trust', made.trust);
-  t.is(status, 0);
-  t.like(result, { ok: true, verified: 'ok', frames: made.frames, segments: 3, cut: 0 });
-  const joined = await unitsOf(await readFile(made.out));
-  const parts: Buffer[] = [];
-  for (const { plain } of made.segments) parts.push(...(await unitsOf(plain)));
-  t.is(joined.length, made.frames);
-  t.is(parts.length, made.frames);
-  for (const [index, unit] of joined.entries()) {
-    t.deepEqual(nalUnits(unit), nalUnits(parts[index] ?? Buffer.alloc(0)), `picture ${index}`);
-  }
-});
+test.serial(
+  'the NAL units of an export are those of the decrypted segments, byte for byte and in their order',
+  async (t) => {
+    const made = await desk(t);
+    const { status, result } = await made.export('--trust', made.trust);
+    t.is(status, 0);
+    t.like(result, { ok: true, verified: 'ok', frames: made.frames, segments: 3, cut: 0 });
+    const joined = await unitsOf(await readFile(made.out));
+    const parts: Buffer[] = [];
+    for (const { plain } of made.segments) parts.push(...(await unitsOf(plain)));
+    t.is(joined.length, made.frames);
+    t.is(parts.length, made.frames);
+    for (const [index, unit] of joined.entries()) {
+      t.deepEqual(nalUnits(unit), nalUnits(parts[index] ?? Buffer.alloc(0)), `picture ${index}`);
+    }
+  },
+);
 
-test('an export says of itself what it is, and its bundle verifies like the store it came from', async (t) => {
-  const made = await desk(t);
-  await made.export('--trust', made.trust, '--exporter', 'officer.7');
-  const statement = await made.statement();
-  t.like(statement, { exporter: 'officer.7', device: 'lapel-7', boot: 17, rec: 3, verified: 'ok' });
-  t.deepEqual(
-    statement.segments.map(({ seg, in_mp4, at_ms, frames }) => [seg, in_mp4, at_ms, frames]),
-    [0, 1, 2].map((seq) => [`17/3/${seq}`, 'whole', seq * 1_000, 30]),
-  );
-  const bundle = path.join(made.root, 'out', 'ev.evidence');
-  const { status, result } = await runLapelJson<{ state: string; bytes: number }>(
-    ...['verify', bundle, '--trust', made.trust],
-  );
-  t.is(status, 0);
-  t.is(result.state, 'ok');
-  for (const name of await readdir(made.recording)) {
-    const copy = path.join(bundle, 'lapel-7', '17', '3', name);
-    t.deepEqual(await readFile(copy), await readFile(made.sealed(name)), name);
-  }
-});
+test.serial(
+  'an export says of itself what it is, and its bundle verifies like the store it came from',
+  async (t) => {
+    const made = await desk(t);
+    await made.export('--trust', made.trust, '--exporter', 'officer.7');
+    const statement = await made.statement();
+    t.like(statement, {
+      exporter: 'officer.7',
+      device: 'lapel-7',
+      boot: 17,
+      rec: 3,
+      verified: 'ok',
+    });
+    t.deepEqual(
+      statement.segments.map(({ seg, in_mp4, at_ms, frames }) => [seg, in_mp4, at_ms, frames]),
+      [0, 1, 2].map((seq) => [`17/3/${seq}`, 'whole', seq * 1_000, 30]),
+    );
+    const bundle = path.join(made.root, 'out', 'ev.evidence');
+    const { status, result } = await runLapelJson<{ state: string; bytes: number }>(
+      ...['verify', bundle, '--trust', made.trust],
+    );
+    t.is(status, 0);
+    t.is(result.state, 'ok');
+    for (const name of await readdir(made.recording)) {
+      const copy = path.join(bundle, 'lapel-7', '17', '3', name);
+      t.deepEqual(await readFile(copy), await readFile(made.sealed(name)), name);
+    }
+  },
+);
 
-test('the report shows a picture at the start and at each mark, marks and mutes, and is one file without script', async (t) => {
-  const made = await desk(t);
-  await made.export('--trust', made.trust);
-  const html = await made.report();
-  t.is(
-    html.match(/src="data:image\/jpeg;base64,\/9j\//g)?.length,
-    5,
-    'start, press and three marks',
-  );
-  t.is(html.match(/<polygon [^>]*class="mark"/g)?.length, 3);
-  t.is(html.match(/<rect [^>]*class="mute"/g)?.length, 3);
-  t.regex(html, /recording started by a press of the button/);
-  t.regex(html, /Unchanged and complete/);
-  t.true(html.includes('Agent &#60;7&#62; &#38; &#34;8&#34;'));
-  const markup = html.replace(/base64,[^"]*/g, '');
-  t.notRegex(markup, /<script|javascript:|https?:|<link|@import|\son\w+=|url\((?!#)/i);
-});
+test.serial(
+  'the report shows a picture at the start and at each mark, marks and mutes, and is one file without script',
+  async (t) => {
+    const made = await desk(t);
+    await made.export('--trust', made.trust);
+    const html = await made.report();
+    t.is(
+      html.match(/src="data:image\/jpeg;base64,\/9j\//g)?.length,
+      5,
+      'start, press and three marks',
+    );
+    t.is(html.match(/<polygon [^>]*class="mark"/g)?.length, 3);
+    t.is(html.match(/<rect [^>]*class="mute"/g)?.length, 3);
+    t.regex(html, /recording started by a press of the button/);
+    t.regex(html, /Unchanged and complete/);
+    t.true(html.includes('Agent &#60;7&#62; &#38; &#34;8&#34;'));
+    const markup = html.replace(/base64,[^"]*/g, '');
+    t.notRegex(markup, /<script|javascript:|https?:|<link|@import|\son\w+=|url\((?!#)/i);
+  },
+);
 
-test('a recording that lacks a segment is exported, with its time kept, and said to be partial', async (t) => {
-  const made = await desk(t);
-  for (const name of await readdir(made.recording)) {
-    if (name.startsWith('1.')) await rename(made.sealed(name), path.join(made.root, name));
-  }
-  const { status, result } = await made.export('--trust', made.trust);
-  t.is(status, 3);
-  t.like(result, { ok: false, verified: 'ok-with-missing', frames: 60, missing: ['17/3/1'] });
-  const times = (await mp4Packets(await readFile(made.out))).map(({ at90k }) => at90k);
-  t.is(times[30], 2 * 90_000, 'the third second stays the third second');
-  const html = await made.report();
-  t.regex(html, /This is a partial export/);
-  t.regex(html, /segment 1 is not in this export/);
-  const statement = await made.statement();
-  t.deepEqual(statement.missing, ['17/3/1']);
-});
+test.serial(
+  'a recording that lacks a segment is exported, with its time kept, and said to be partial',
+  async (t) => {
+    const made = await desk(t);
+    for (const name of await readdir(made.recording)) {
+      if (name.startsWith('1.')) await rename(made.sealed(name), path.join(made.root, name));
+    }
+    const { status, result } = await made.export('--trust', made.trust);
+    t.is(status, 3);
+    t.like(result, { ok: false, verified: 'ok-with-missing', frames: 60, missing: ['17/3/1'] });
+    const times = (await mp4Packets(await readFile(made.out))).map(({ at90k }) => at90k);
+    t.is(times[30], 2 * 90_000, 'the third second stays the third second');
+    const html = await made.report();
+    t.regex(html, /This is a partial export/);
+    t.regex(html, /segment 1 is not in this export/);
+    const statement = await made.statement();
+    t.deepEqual(statement.missing, ['17/3/1']);
+  },
+);
 
-test('of a changed segment nothing is exported, unless what is left is asked for; then report and exit code say not-ok', async (t) => {
-  const made = await desk(t);
-  await change(made.sealed('1.age'), 0.8);
-  const refused = await made.export('--trust', made.trust);
-  t.is(refused.status, 1);
-  t.is(refused.result.error?.code, 'evidence/bad-signature');
-  t.false((await readdir(made.root)).includes('out'));
-  const { status, result } = await made.export('--trust', made.trust, '--partial');
-  t.is(status, 1);
-  t.like(result, { ok: false, verified: 'not-ok', segments: 3, cut: 1, leftOut: [] });
-  t.true(result.frames >= 60 && result.frames < 90);
-  const statement = await made.statement();
-  t.deepEqual(
-    statement.segments.map(({ in_mp4, verified }) => [in_mp4, verified]),
-    [
-      ['whole', 'ok'],
-      ['part', 'not-ok'],
-      ['whole', 'ok'],
-    ],
-  );
-  const units = await unitsOf(await readFile(made.out));
-  const whole = await unitsOf(made.segments[2]?.plain ?? Buffer.alloc(0));
-  t.deepEqual(units.slice(-30), whole, 'what comes after it is whole');
-  t.regex(await made.report(), /<h2>Changed<\/h2>/);
-});
+test.serial(
+  'of a changed segment nothing is exported, unless what is left is asked for; then report and exit code say not-ok',
+  async (t) => {
+    const made = await desk(t);
+    await change(made.sealed('1.age'), 0.8);
+    const refused = await made.export('--trust', made.trust);
+    t.is(refused.status, 1);
+    t.is(refused.result.error?.code, 'evidence/bad-signature');
+    t.false((await readdir(made.root)).includes('out'));
+    const { status, result } = await made.export('--trust', made.trust, '--partial');
+    t.is(status, 1);
+    t.like(result, { ok: false, verified: 'not-ok', segments: 3, cut: 1, leftOut: [] });
+    t.true(result.frames >= 60 && result.frames < 90);
+    const statement = await made.statement();
+    t.deepEqual(
+      statement.segments.map(({ in_mp4, verified }) => [in_mp4, verified]),
+      [
+        ['whole', 'ok'],
+        ['part', 'not-ok'],
+        ['whole', 'ok'],
+      ],
+    );
+    const units = await unitsOf(await readFile(made.out));
+    const whole = await unitsOf(made.segments[2]?.plain ?? Buffer.alloc(0));
+    t.deepEqual(units.slice(-30), whole, 'what comes after it is whole');
+    t.regex(await made.report(), /<h2>Changed<\/h2>/);
+  },
+);
 
 for (const [what, name] of [
   ['header', '1.age'],
   ['manifest', '1.dsse'],
 ] as const) {
-  test(`a changed ${what} costs a partial export that segment at most`, async (t) => {
+  test.serial(`a changed ${what} costs a partial export that segment at most`, async (t) => {
     const made = await desk(t);
     await change(made.sealed(name), name === '1.age' ? 0.0005 : 0.3);
     const { status, result } = await made.export('--trust', made.trust, '--partial');
@@ -183,7 +207,7 @@ for (const [what, name] of [
   });
 }
 
-test('without a trust file nothing is called verified', async (t) => {
+test.serial('without a trust file nothing is called verified', async (t) => {
   const made = await desk(t);
   const { status, result } = await made.export();
   t.is(status, 0);
@@ -192,7 +216,7 @@ test('without a trust file nothing is called verified', async (t) => {
   t.is((await made.statement()).verified, null);
 });
 
-test('nothing is replaced, and an export that fails leaves nothing behind', async (t) => {
+test.serial('nothing is replaced, and an export that fails leaves nothing behind', async (t) => {
   const made = await desk(t);
   const wrong = path.join(made.root, 'wrong.txt');
   const other = await makeRealRecording(await temporaryDirectory(t), { count: 1, seconds: 1 });
@@ -227,7 +251,7 @@ test('any one file that an export would consist of is in its way', async (t) => 
   }
 });
 
-test('the key is made once, for its owner alone; a named one must be there', async (t) => {
+test.serial('the key is made once, for its owner alone; a named one must be there', async (t) => {
   const made = await desk(t);
   const named = path.join(made.root, 'mine.key');
   const missing = await made.export('--signing-key', named);
@@ -249,24 +273,29 @@ test('the key is made once, for its owner alone; a named one must be there', asy
   t.not(await readFile(path.join(made.root, 'out', 'ev.pub'), 'utf8'), pub);
 });
 
-test('a name that cannot stand in allowed signers is refused before anything is made', async (t) => {
-  const made = await desk(t);
-  const { status, result } = await made.export('--exporter=a b');
-  t.is(status, 2);
-  t.is(result.error?.code, 'cli/usage');
-  t.false((await readdir(made.root)).includes('export.key'));
-});
+test.serial(
+  'a name that cannot stand in allowed signers is refused before anything is made',
+  async (t) => {
+    const made = await desk(t);
+    const { status, result } = await made.export('--exporter=a b');
+    t.is(status, 2);
+    t.is(result.error?.code, 'cli/usage');
+    t.false((await readdir(made.root)).includes('export.key'));
+  },
+);
 
-test('an export that is interrupted leaves nothing decrypted behind', async (t) => {
+test.serial('an export that is interrupted leaves nothing decrypted behind', async (t) => {
   const made = await desk(t);
   const words = ['export', made.recording, '--identity', made.identity, '--out', made.out];
   const child = spawn(process.execPath, [LAPEL, ...words], { stdio: 'ignore' });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const out = path.join(made.root, 'out');
-  const limit = performance.now() + 60_000;
-  for (let names: readonly string[] = []; names.length === 0 && performance.now() < limit;) {
-    names = await readdir(out).catch(() => []);
+  let hasBegun = false;
+  while (!hasBegun && child.exitCode === null) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    hasBegun = (await readdir(out).catch(() => [])).length > 0;
   }
+  t.true(hasBegun);
   child.kill('SIGTERM');
   t.is(await ended, 130);
   t.deepEqual(await readdir(out), []);
