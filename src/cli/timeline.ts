@@ -74,7 +74,8 @@ export function makeTimeline(
   const shown = segments.filter(({ durationMs }) => durationMs > 0);
   const durationMs = Math.max(0, ...shown.map((segment) => segment.offsetMs + segment.durationMs));
   const [facts] = shown.flatMap(({ lines }) => ofType(lines, 'facts'));
-  const events = [...shown.flatMap(eventsOf), ...gapsOf(shown)];
+  const cause = shown.find(({ manifest }) => manifest?.trigger !== undefined)?.manifest?.trigger;
+  const events = [...shown.flatMap((segment) => eventsOf(segment, shown, cause)), ...gapsOf(shown)];
   return {
     durationMs,
     events: events.sort((a, b) => a.fromMs - b.fromMs || a.toMs - b.toMs),
@@ -90,8 +91,12 @@ export function makeTimeline(
   };
 }
 
-function eventsOf(segment: TimelineSegment): TimelineEvent[] {
-  const { lines, offsetMs, durationMs, manifest } = segment;
+function eventsOf(
+  segment: TimelineSegment,
+  all: readonly TimelineSegment[],
+  cause: Manifest['trigger'],
+): TimelineEvent[] {
+  const { lines, offsetMs, durationMs } = segment;
   const [start] = ofType(lines, 'start');
   if (start === undefined) return [];
   const place = (fromStartMs: number): number =>
@@ -100,8 +105,12 @@ function eventsOf(segment: TimelineSegment): TimelineEvent[] {
     const at = place(fromStartMs);
     return { kind, fromMs: at, toMs: at, what };
   };
-  const triggers = ofType(lines, 'trigger').map(({ kind, mono, by }) =>
-    moment('trigger', mono - start.mono, triggerWords(kind, by, manifest)),
+  // At a seam both segments may tell of it: the one whose pictures are of that time shows it.
+  const own = ofType(lines, 'trigger').filter(
+    (trigger) => (all.findLast((other) => isToldBy(other, trigger)) ?? segment) === segment,
+  );
+  const triggers = own.map(({ kind, mono, by }) =>
+    moment('trigger', mono - start.mono, triggerWords(kind, by, cause)),
   );
   const marks = ofType(lines, 'mark').map(({ media_ms }) =>
     moment('mark', media_ms - start.media_ms, 'marked by the wearer'),
@@ -115,15 +124,24 @@ function eventsOf(segment: TimelineSegment): TimelineEvent[] {
   return [...triggers, ...marks, ...spans];
 }
 
+/** Whether a segment tells of the same trigger and had begun by then. */
+function isToldBy({ lines }: TimelineSegment, { kind, mono, by }: Line<'trigger'>): boolean {
+  const [start] = ofType(lines, 'start');
+  if (start === undefined || start.mono > mono) return false;
+  return ofType(lines, 'trigger').some(
+    (other) => other.kind === kind && other.mono === mono && other.by === by,
+  );
+}
+
 function triggerWords(
   kind: Line<'trigger'>['kind'],
   by: string | undefined,
-  manifest: Manifest | undefined,
+  cause: Manifest['trigger'],
 ): string {
   const signed = by === undefined ? '' : `, signed by ${by}`;
   switch (kind) {
     case 'start':
-      return manifest?.trigger === undefined ? 'recording started' : CAUSES[manifest.trigger];
+      return cause === undefined ? 'recording started' : CAUSES[cause];
     case 'fall':
       return 'the camera fell';
     case 'command':

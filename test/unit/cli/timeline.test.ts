@@ -42,6 +42,24 @@ test('marks, mutes and triggers stand at their time in the MP4, never outside of
   t.is(events[3]?.what, 'another camera started, signed by lapel-2');
 });
 
+test('a trigger at a seam, which both segments tell of, is shown once, in the pictures of its time', (t) => {
+  const trigger = { type: 'trigger', kind: 'start', mono: 3_050 } as const;
+  const { events } = makeTimeline(
+    [segment(0, 0, 2_000, [trigger]), segment(1, 2_000, 2_000, [trigger])],
+    [],
+  );
+  t.deepEqual(
+    events.map(({ kind, fromMs, what }) => [kind, fromMs, what]),
+    [['trigger', 2_050, 'recording started']],
+  );
+  const early = { ...trigger, mono: 2_990 };
+  const before = makeTimeline(
+    [segment(0, 0, 2_000, [early]), segment(1, 2_000, 2_000, [early])],
+    [],
+  );
+  t.is(before.events.filter(({ fromMs }) => fromMs === 1_990).length, 1);
+});
+
 test('time without pictures is a gap, and the segments that are not there are named', (t) => {
   const { events, durationMs } = makeTimeline(
     [segment(1, 1_000, 2_000), segment(2, 3_000, 1_000), segment(5, 9_000, 500)],
