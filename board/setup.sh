@@ -38,7 +38,7 @@ packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav gstreamer1.0-alsa gstreamer1.0-x fonts-dejavu-core
   g++ make pkg-config python3 ca-certificates
-  ffmpeg age mosquitto socat openssl systemd
+  ffmpeg age minisign openssh-client mosquitto socat openssl systemd
   fuse3 libfuse3-dev gpiod adjtimex
 )
 # QEMU and what makes a kernel module and an initramfs for its guest.

@@ -39,6 +39,7 @@ const table = {
     'unavailable',
     'The camera process is there but does not answer; look at its log.',
   ],
+  'cli/no-tool': ['failed-precondition', 'Run board/setup.sh, which installs it.'],
   'hal/no-element': [
     'failed-precondition',
     'Run board/setup.sh, which installs the GStreamer plugins.',
@@ -139,7 +140,7 @@ const table = {
   ],
   'keys/missing': [
     'failed-precondition',
-    'Make the keys: lapel keys init --data DIR for a camera, --receiver ID --store DIR for a receiver.',
+    'Make the keys: lapel keys init --data DIR for a camera, --receiver ID --store DIR for a receiver, --exporter NAME --key FILE for exports.',
   ],
   'keys/exists': ['failed-precondition', 'Keys are never overwritten; choose another directory.'],
   'keys/malformed': [

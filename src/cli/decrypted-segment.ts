@@ -55,6 +55,31 @@ export class DecryptedSegment {
     }
   }
 
+  /**
+   * As `open`, but ends before the first chunk that cannot be opened: as much as a change has left. Reads all of it.
+   * `isShort` says whether something was left off. Rejects as `open` does.
+   */
+  static async openSound(
+    fs: FileSystem,
+    file: string,
+    identity: string,
+    cipherSize?: number,
+  ): Promise<{ readonly source: DecryptedSegment; readonly isShort: boolean }> {
+    const source = await DecryptedSegment.open(fs, file, identity, cipherSize);
+    try {
+      for (let at = 0; at < source.size; at += CHUNK_BYTES) {
+        if (await source.#opens(at)) continue;
+        const sound = source.#head + (at / CHUNK_BYTES) * LEAF_BYTES;
+        const left = new DecryptedSegment(source.#file, source.#reader, source.#head, sound);
+        return { source: left, isShort: true };
+      }
+      return { source, isShort: cipherSize !== undefined && source.#cipherSize < cipherSize };
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  }
+
   /** Exactly the bytes from `start` to `end`. Rejects with `evidence/malformed` when a chunk was changed. */
   async read(start: number, end: number): Promise<Buffer> {
     if (end <= start) return Buffer.alloc(0);
@@ -77,8 +102,12 @@ export class DecryptedSegment {
   /** Whether a last chunk shorter than the others, if there is one, can be opened. */
   async #isEndWhole(): Promise<boolean> {
     if ((this.#cipherSize - this.#head) % LEAF_BYTES === 0) return true;
+    return this.#opens(Math.floor((this.#cipherSize - this.#head) / LEAF_BYTES) * CHUNK_BYTES);
+  }
+
+  /** Whether the chunk that starts at this byte of the plaintext can be opened. */
+  async #opens(start: number): Promise<boolean> {
     try {
-      const start = Math.floor((this.#cipherSize - this.#head) / LEAF_BYTES) * CHUNK_BYTES;
       await this.read(start, start + 1);
       return true;
     } catch (error) {

@@ -9,6 +9,7 @@ import { formatSegmentRef, ticksToMs } from '../units.js';
 import { findEvidence } from './evidence-files.js';
 import type { FoundSegment } from './evidence-files.js';
 import { anchorsIn, makeSidecars } from './sidecars.js';
+import type { SidecarInput } from './sidecars.js';
 
 /** Where a segment stands in the MP4. */
 interface Placed {
@@ -23,6 +24,15 @@ const sidecarFile = (out: string, end: string): string =>
 export const sidecarFiles = (out: string): readonly string[] =>
   ['gpx', 'csv', 'vtt'].map((end) => sidecarFile(out, end));
 
+/** What was written, and what it was made of. */
+export interface WrittenSidecars {
+  readonly sidecars: readonly string[];
+  readonly withoutMetadata: readonly string[];
+  /** Of each segment, in order. */
+  readonly inputs: readonly SidecarInput[];
+  readonly anchors: readonly TimeAnchor[];
+}
+
 /**
  * Writes `.gpx`, `.csv` and `.vtt` beside the MP4 `out`, each when there is something in it. The surest wall time that any
  * segment of the same boot knows dates them. Metadata that cannot be read are named and left out: the pictures are whole
@@ -34,9 +44,9 @@ export async function writeSidecars(
   placed: readonly Placed[],
   identity: string,
   out: string,
-): Promise<{ readonly sidecars: readonly string[]; readonly withoutMetadata: readonly string[] }> {
+): Promise<WrittenSidecars> {
   const withoutMetadata: string[] = [];
-  const inputs = [];
+  const inputs: SidecarInput[] = [];
   for (const [index, segment] of segments.entries()) {
     const lines = await metadataOf(fs, segment, identity);
     if (lines === undefined) withoutMetadata.push(formatSegmentRef(segment.ref));
@@ -52,7 +62,7 @@ export async function writeSidecars(
     await fs.writeAtomic(file, Buffer.from(text));
     sidecars.push(file);
   }
-  return { sidecars, withoutMetadata };
+  return { sidecars, withoutMetadata, inputs, anchors };
 }
 
 /** What every readable segment of the boot knows of its time: a later recording may know it better. */

@@ -1,34 +1,27 @@
 import path from 'node:path';
 import { joinSegments } from '../capture/mp4.js';
 import type { JoinInput, JoinReport } from '../capture/mp4.js';
-import { parseEnvelopeFile } from '../evidence/dsse.js';
-import { readManifest } from '../evidence/manifest.js';
 import type { Manifest } from '../evidence/manifest.js';
-import type { VerdictState } from '../evidence/verdict.js';
 import { CameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
-import { openMachine } from '../hal/machine.js';
-import { TICKS_PER_MS, TICKS_PER_SECOND, formatSegmentRef } from '../units.js';
-import { DecryptedSegment } from './decrypted-segment.js';
+import type { TimeAnchor } from '../timekeeping.js';
+import { TICKS_PER_SECOND, formatSegmentRef, ticksToMs } from '../units.js';
 import { findEvidence } from './evidence-files.js';
 import type { FoundSegment } from './evidence-files.js';
-import { readIdentity } from './identity-file.js';
-import { readTrust } from './keys.js';
+import { openSegments } from './export-segments.js';
+import type { OpenChoices, OpenedSegment } from './export-segments.js';
 import { sidecarFiles, writeSidecars } from './export-sidecars.js';
-import { findText, getText } from './options.js';
-import type { Options } from './options.js';
-import { Progress, formatSeconds, printJson, say } from './output.js';
-import type { Output } from './output.js';
-import { verifyPaths } from './verify.js';
+import type { SidecarInput } from './sidecars.js';
 
-const ENVELOPE_BYTES_MAX = 128 * 1024;
+/** An identity file holds one key and perhaps comments. */
+const IDENTITY_BYTES_MAX = 64 * 1024;
 
 export interface ExportReport {
   readonly out: string;
   readonly frames: number;
   readonly seconds: number;
   readonly segments: number;
-  /** Segments that a power cut ended: exported up to their last whole picture. */
+  /** Segments that a power cut or a change ended: exported up to their last whole picture. */
   readonly cut: number;
   /** Files written beside it: `.gpx` positions, `.csv` motion, `.vtt` marks, mutes, time and place. */
   readonly sidecars: readonly string[];
@@ -36,6 +29,53 @@ export interface ExportReport {
   readonly withoutMetadata: readonly string[];
   /** Segments that are not there, or without their ciphertext: their time is missing from the MP4. */
   readonly missing: readonly string[];
+  /** Segments that are there and of which nothing can be decrypted: only in a partial export. */
+  readonly leftOut: readonly string[];
+}
+
+/** One segment that was there, and what became of it. */
+export interface ExportedSegment {
+  readonly found: FoundSegment;
+  readonly manifest: Manifest | undefined;
+  /** `part`: up to where it was cut or changed. */
+  readonly inMp4: 'whole' | 'part' | 'none';
+  /** Where its pictures stand in the MP4. */
+  readonly offsetMs: number;
+  readonly durationMs: number;
+  readonly frames: number;
+  /** Its metadata; no lines when they cannot be read. */
+  readonly input: SidecarInput;
+}
+
+export interface DetailedExport {
+  readonly report: ExportReport;
+  readonly segments: readonly ExportedSegment[];
+  /** Every wall time known of the boot. */
+  readonly anchors: readonly TimeAnchor[];
+}
+
+export type ExportChoices = OpenChoices & {
+  readonly out: string;
+  /** Called with the share of the pictures that is written, 0 to 1. */
+  readonly onProgress?: (share: number) => void;
+};
+
+/**
+ * The segments of one recording. Rejects with `storage/not-found` when there is none and `cli/usage` when the path holds
+ * more than one recording.
+ */
+export async function findRecording(
+  fs: FileSystem,
+  recording: string,
+): Promise<readonly FoundSegment[]> {
+  const { segments } = await findEvidence(fs, [recording]);
+  const places = new Set(
+    segments.map(({ root, ref }) => path.join(root, `${ref.boot}/${ref.rec}`)),
+  );
+  if (places.size > 1) {
+    throw new CameraError('cli/usage', `${recording} holds ${places.size} recordings; name one`);
+  }
+  return segments;
 }
 
 /**
@@ -50,36 +90,41 @@ export async function exportRecording(
   out: string,
   onProgress: (share: number) => void = () => undefined,
 ): Promise<ExportReport> {
-  const { segments } = await findEvidence(fs, [recording]);
-  const places = new Set(
-    segments.map(({ root, ref }) => path.join(root, `${ref.boot}/${ref.rec}`)),
-  );
-  if (places.size > 1) {
-    throw new CameraError('cli/usage', `${recording} holds ${places.size} recordings; name one`);
-  }
+  const segments = await findRecording(fs, recording);
+  const choices = { identity, out, isPartial: false, onProgress };
+  return (await exportSegments(fs, segments, choices)).report;
+}
+
+/** The same for the segments of one recording, with what became of each. Rejects with `cli/usage` when `out` exists. */
+export async function exportSegments(
+  fs: FileSystem,
+  segments: readonly FoundSegment[],
+  choices: ExportChoices,
+): Promise<DetailedExport> {
+  const { out, identity, onProgress } = choices;
   for (const file of [out, ...sidecarFiles(out)]) {
     if (await fs.exists(file)) throw new CameraError('cli/usage', `${file} exists already`);
   }
-  const opened: DecryptedSegment[] = [];
+  const opened = await openSegments(fs, segments, choices);
   try {
-    const inputs: JoinInput[] = [];
-    const exported: FoundSegment[] = [];
-    let place: Placed | undefined;
-    for (const found of segments) {
-      const manifest = await manifestOf(fs, found);
-      const age = found.files.get('.age');
-      if (age === undefined) continue;
-      const source = await DecryptedSegment.open(fs, age.path, identity, manifest?.file.size);
-      opened.push(source);
-      exported.push(found);
-      place = placeAfter(place, manifest);
-      inputs.push({ source, offset90k: place.offset90k });
-    }
-    const report = await writeJoined(fs, inputs, out, onProgress);
-    const beside = await writeSidecars(fs, exported, placesIn(inputs, report), identity, out);
-    return { ...summary(out, report), ...beside, missing: holesIn(segments) };
+    const inputs = opened.flatMap(({ source, offset90k }) =>
+      source === undefined ? [] : [{ source, offset90k }],
+    );
+    const joined = await writeJoined(fs, inputs, out, onProgress ?? (() => undefined));
+    const kept = opened.filter(({ source }) => source !== undefined);
+    const places = placesIn(inputs, joined);
+    const founds = kept.map(({ found }) => found);
+    const beside = await writeSidecars(fs, founds, places, identity, out);
+    const { sidecars, withoutMetadata, anchors } = beside;
+    const leftOut = opened.filter(({ source }) => source === undefined);
+    const report = {
+      ...summary(out, joined, kept),
+      ...{ sidecars, withoutMetadata, missing: holesIn(segments) },
+      leftOut: leftOut.map(({ found }) => formatSegmentRef(found.ref)),
+    };
+    return { report, segments: detailed(opened, joined, beside.inputs), anchors };
   } finally {
-    for (const source of opened) await source.close();
+    for (const { source } of opened) await source?.close();
   }
 }
 
@@ -108,13 +153,39 @@ async function writeJoined(
 const summary = (
   out: string,
   report: JoinReport,
-): Omit<ExportReport, 'missing' | 'sidecars' | 'withoutMetadata'> => ({
+  kept: readonly OpenedSegment[],
+): Pick<ExportReport, 'out' | 'frames' | 'seconds' | 'segments' | 'cut'> => ({
   out,
   frames: report.frames,
   seconds: report.duration90k / TICKS_PER_SECOND,
   segments: report.segments.length,
-  cut: report.segments.filter(({ isCut }) => isCut).length,
+  cut: report.segments.filter(({ isCut }, index) => isCut || kept[index]?.isShort === true).length,
 });
+
+/** What became of each segment; the reports of the join are those of the ones that could be opened, in order. */
+function detailed(
+  opened: readonly OpenedSegment[],
+  { segments: reports }: JoinReport,
+  inputs: readonly SidecarInput[],
+): readonly ExportedSegment[] {
+  let next = 0;
+  return opened.map(({ found, manifest, source, isShort, offset90k, duration90k }) => {
+    const offsetMs = ticksToMs(offset90k);
+    const durationMs = ticksToMs(duration90k);
+    const place = { found, manifest, offsetMs, durationMs };
+    const nothing = {
+      inMp4: 'none' as const,
+      frames: 0,
+      input: { lines: [], offsetMs, durationMs },
+    };
+    if (source === undefined) return { ...place, ...nothing };
+    const { frames = 0, isCut = true } = reports[next] ?? {};
+    const input = inputs[next] ?? nothing.input;
+    next += 1;
+    if (frames === 0) return { ...place, ...nothing, input };
+    return { ...place, frames, input, inMp4: isCut || isShort ? 'part' : 'whole' };
+  });
+}
 
 /** Where each segment stands in the MP4, the time without pictures after it included. */
 const placesIn = (
@@ -139,85 +210,10 @@ function holesIn(segments: readonly FoundSegment[]): readonly string[] {
     .map((seq) => formatSegmentRef({ ...first.ref, seq }));
 }
 
-async function manifestOf(fs: FileSystem, { files }: FoundSegment): Promise<Manifest | undefined> {
-  const file = files.get('.dsse');
-  if (file === undefined) return undefined;
-  const text = (await fs.readFile(file.path, ENVELOPE_BYTES_MAX)).toString('utf8');
-  return readManifest(parseEnvelopeFile(text));
-}
-
-/** Where a segment stands in its recording. */
-interface Placed {
-  readonly offset90k: number;
-  readonly end90k: number;
-  readonly run: number;
-  readonly start90k: number;
-}
-
-/**
- * Within a run the media clock says where a segment belongs, also after a hole. Across runs only the gap that was
- * measured is known, and for a segment whose facts a power cut took, nothing: it then follows directly.
- */
-function placeAfter(before: Placed | undefined, manifest: Manifest | undefined): Placed {
-  const media = manifest?.media;
-  const run = media?.run ?? 0;
-  const start90k = media?.start90k ?? 0;
-  let offset90k = 0;
-  if (before !== undefined) {
-    const isSameRun = run !== 0 && run === before.run;
-    offset90k = isSameRun
-      ? before.offset90k + start90k - before.start90k
-      : before.end90k + (media?.gap_before_ms ?? 0) * TICKS_PER_MS;
-  }
-  return { offset90k, end90k: offset90k + (media?.duration90k ?? 0), run, start90k };
-}
-
-export async function run(
-  args: readonly string[],
-  options: Options,
-  output: Output,
-): Promise<number> {
-  const { fs } = openMachine();
-  const [recording = ''] = args;
-  const identity = await readIdentity(fs, getText(options, 'identity'));
-  const verified = await verifyFirst(fs, recording, findText(options, 'trust'));
-  const progress = new Progress(output, 'export');
-  const { segments } = await findEvidence(fs, [recording]);
-  const bytes = segments.reduce((sum, { files }) => sum + (files.get('.age')?.bytes ?? 0), 0);
-  const report = await progress.guard(
-    exportRecording(fs, recording, identity, getText(options, 'out'), (share) => {
-      progress.update(share * bytes, bytes);
-    }),
-  );
-  progress.finish(bytes);
-  if (output.isJson) printJson(output, { ok: true, verified: verified ?? null, ...report });
-  const cut = report.cut > 0 ? `, ${report.cut} of them cut by a power loss` : '';
-  say(
-    output,
-    `${report.out}: ${report.frames} frames, ${formatSeconds(report.seconds)}, from ${report.segments} segments${cut}`,
-  );
-  say(output, `verified: ${verified ?? 'not at all; give --trust to verify before the export'}`);
-  if (report.sidecars.length > 0) say(output, `beside it: ${report.sidecars.join(', ')}`);
-  for (const segment of report.withoutMetadata) say(output, `without metadata: segment ${segment}`);
-  for (const segment of report.missing) say(output, `missing: segment ${segment}`);
-  return 0;
-}
-
-/** The verdict on a recording that may be exported; undefined without a trust file. */
-async function verifyFirst(
-  fs: FileSystem,
-  recording: string,
-  trustFile: string | undefined,
-): Promise<VerdictState | undefined> {
-  if (trustFile === undefined) return undefined;
-  const { state } = await verifyPaths(fs, [recording], await readTrust(fs, trustFile));
-  if (state === 'not-ok') {
-    const message = `${recording} is not-ok; lapel verify says what was changed`;
-    throw new CameraError('evidence/bad-signature', message);
-  }
-  if (state === 'not-feasible') {
-    const message = `${recording} could not be verified; lapel verify says what is missing`;
-    throw new CameraError('evidence/not-feasible', message);
-  }
-  return state;
+/** The identity in a file as age-keygen writes it. Throws `evidence/wrong-key` when there is none. */
+export async function readIdentity(fs: FileSystem, file: string): Promise<string> {
+  const text = (await fs.readFile(file, IDENTITY_BYTES_MAX)).toString('utf8');
+  const line = text.split(/\r?\n/).find((candidate) => candidate.startsWith('AGE-SECRET-KEY-'));
+  if (line === undefined) throw new CameraError('evidence/wrong-key', `no age identity in ${file}`);
+  return line.trim();
 }

@@ -27,6 +27,7 @@ import { DeviceKeys } from '../storage/device-keys.js';
 import { KeyFile, spkiOf } from '../storage/keys.js';
 import { ID_PATTERN } from '../units.js';
 import { readConfigFile, writeConfigFile } from './config-file.js';
+import { exporterName } from './export-key.js';
 import { findText, getText, getTexts } from './options.js';
 import type { Options } from './options.js';
 import { printJson, say } from './output.js';
@@ -148,6 +149,16 @@ export async function initFleet(fs: FileSystem, file: string, fleet: string): Pr
   return spkiOf(await new KeyFile(fs, file).make());
 }
 
+/** Makes the key that signs the exports of `exporter` and returns its public key. Throws `keys/exists`. */
+export async function initExporter(
+  fs: FileSystem,
+  file: string,
+  exporter: string,
+): Promise<string> {
+  exporterName(exporter);
+  return spkiOf(await new KeyFile(fs, file).make());
+}
+
 /** A fleet manager, the key file, and what the key may sign. */
 export interface FleetEnrolment {
   readonly id: string;
@@ -254,6 +265,15 @@ export async function init(
     if (output.isJson) printJson(output, { ok: true, fleet, spki, key });
     say(output, `fleet manager ${fleet}: ${spki}`);
     say(output, `its private key is ${key}; whoever has it can do what its roles allow`);
+    return 0;
+  }
+  const exporter = findText(options, 'exporter');
+  if (exporter !== undefined) {
+    const key = getText(options, 'key');
+    const spki = await initExporter(fs, key, exporter);
+    if (output.isJson) printJson(output, { ok: true, exporter, spki, key });
+    say(output, `exporter ${exporter}: ${spki}`);
+    say(output, `its private key is ${key}; whoever has it signs exports as ${exporter}`);
     return 0;
   }
   const data = getText(options, 'data');

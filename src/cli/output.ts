@@ -69,11 +69,14 @@ export class Progress {
   readonly #stream: OutputStream;
   readonly #isSilent: boolean;
   readonly #label: string;
+  readonly #amount: (value: number) => string;
   readonly #startedAt: number;
   #drawnAt: number;
   #isDrawn = false;
 
-  constructor(output: Output, label: string) {
+  /** `amount` is how what is done reads, bytes unless said otherwise. */
+  constructor(output: Output, label: string, amount: (value: number) => string = formatBytes) {
+    this.#amount = amount;
     this.#stream = output.err;
     this.#isSilent = output.isJson;
     this.#label = label;
@@ -81,7 +84,7 @@ export class Progress {
     this.#drawnAt = output.err.isTTY === true ? -Infinity : this.#startedAt;
   }
 
-  /** `done` of `total` bytes; call it as often as you like. */
+  /** `done` of `total`; call it as often as you like. */
   update(done: number, total: number): void {
     const now = performance.now();
     const periodMs = this.#stream.isTTY === true ? REDRAW_MS : LINE_MS;
@@ -115,6 +118,7 @@ export class Progress {
       total,
       elapsedMs: now - this.#startedAt,
       columns: this.#stream.columns ?? COLUMNS_DEFAULT,
+      amount: this.#amount,
     });
     this.#stream.write(this.#stream.isTTY === true ? `\r\u001b[2K${text}` : `${text}\n`);
   }
@@ -127,15 +131,17 @@ export function progressLine(state: {
   total: number;
   elapsedMs: number;
   columns: number;
+  amount?: (value: number) => string;
 }): string {
+  const { amount: text = formatBytes } = state;
   const share = state.total === 0 ? 1 : Math.min(1, state.done / state.total);
   const filled = Math.round(share * BAR_COLUMNS_MAX);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_COLUMNS_MAX - filled);
   const perSecond = state.elapsedMs > 0 ? (state.done / state.elapsedMs) * 1000 : 0;
   const percent = String(Math.floor(share * 100)).padStart(3);
-  const amount = `${formatBytes(state.done)} of ${formatBytes(state.total)}`;
-  const text = `${state.label} ${bar} ${percent} %  ${amount}  ${formatBytes(perSecond)}/s`;
-  return text.slice(0, Math.max(20, state.columns - 1));
+  const amount = `${text(state.done)} of ${text(state.total)}`;
+  const line = `${state.label} ${bar} ${percent} %  ${amount}  ${text(perSecond)}/s`;
+  return line.slice(0, Math.max(20, state.columns - 1));
 }
 
 /** Bytes for people: decimal units, as on a card's label. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** Where a camera on this machine keeps its things. */
@@ -30,6 +31,13 @@ export function dataPaths(data: string): DataPaths {
 
 /** The checkout or installation this program runs from. */
 export const installRoot = (): string => path.resolve(import.meta.dirname, '../../..');
+
+/** The version of this program, from its package. */
+export function programVersion(): string {
+  const text = readFileSync(path.join(installRoot(), 'package.json'), 'utf8');
+  const { version } = JSON.parse(text) as { version: string };
+  return version;
+}
 
 export const boardDirectory = (): string => path.join(installRoot(), 'board');
 

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { CameraError, hasErrorCode, isCameraError } from '../errors.js';
 import { printError } from './output.js';
 import type { Output } from './output.js';
-import { DATA_DEFAULT, installRoot } from './paths.js';
+import { DATA_DEFAULT, programVersion } from './paths.js';
 
 /** Exit codes that all commands share; `lapel verify` has its own beside them. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -32,7 +30,7 @@ class Program {
   constructor() {
     this.#root
       .description('The open runtime of a body-worn camera.')
-      .version(version(), '-V, --version')
+      .version(programVersion(), '-V, --version')
       .showSuggestionAfterError(true)
       .exitOverride()
       // What commander has to say is printed like every other error, in `run`.
@@ -112,11 +110,22 @@ class Program {
         'after',
         '\nExit codes: 0 ok, 1 not-ok, 2 usage, 3 ok-with-missing, 4 not-feasible',
       );
-    this.#verb('export', 'decrypt a recording into one MP4, without re-encoding', 'export')
+    const joined = 'decrypt a recording into one MP4, with report, proofs and signatures';
+    this.#verb('export', joined, 'export-command')
       .argument('<recording>', 'directory of a recording, in a store or on a card')
       .requiredOption('--identity <file>', 'age identity of a recipient')
-      .requiredOption('--out <file>', 'MP4 to write; must not exist')
-      .option('--trust <file>', 'verify first, and refuse what is not-ok');
+      .requiredOption(
+        '--out <file>',
+        'MP4 to write; the rest stands beside it; nothing is replaced',
+      )
+      .option('--trust <file>', 'verify first, and refuse what is not-ok')
+      .option('--partial', 'export what is left of a recording that is not-ok')
+      .option('--exporter <name>', 'who exports (default: the user of this machine)')
+      .option('--signing-key <file>', 'key that signs (default: export.key beside the identity)')
+      .addHelpText(
+        'after',
+        '\nExit codes: 0 ok, 1 not-ok or failed, 2 usage, 3 ok-with-missing, 4 not-feasible',
+      );
   }
 
   #deviceLog(): void {
@@ -155,7 +164,8 @@ class Program {
       .option('--receiver <id>', 'make the key of a receiver instead')
       .option('--store <dir>', 'store of that receiver')
       .option('--fleet <id>', 'make the key of a fleet manager instead')
-      .option('--key <file>', 'where to write the key of that fleet manager');
+      .option('--exporter <name>', 'make the key of somebody who exports instead')
+      .option('--key <file>', 'where to write the key of that fleet manager or exporter');
     this.#verb('show', 'ids and public keys', 'keys', keys)
       .option('--data <dir>', 'data directory of a camera', DATA_DEFAULT)
       .option('--store <dir>', 'store of a receiver instead');
@@ -246,10 +256,4 @@ function seconds(text: string): number {
   const value = Number(text);
   if (Number.isFinite(value) && value >= 1 && value <= 3600) return value;
   throw new InvalidArgumentError('Give seconds between 1 and 3600.');
-}
-
-function version(): string {
-  const text = readFileSync(path.join(installRoot(), 'package.json'), 'utf8');
-  const { version: number } = JSON.parse(text) as { version: string };
-  return number;
 }

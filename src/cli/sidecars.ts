@@ -50,11 +50,15 @@ export function makeSidecars(
     return wall === undefined || wall.source === 'unset' ? undefined : formatUtc(wall.ms);
   };
   const lines = inputs.flatMap((input) => input.lines);
-  const gpx = gpxOf(ofType(lines, 'gnss'), utc);
+  const gpx = gpxOf(withoutDoubles(ofType(lines, 'gnss')), utc);
   const csv = csvOf(ofType(lines, 'imu'), utc);
   const vtt = vttOf(inputs, utc);
   return { ...(gpx && { gpx }), ...(csv && { csv }), ...(vtt && { vtt }) };
 }
+
+/** Two segments may both have a position of their seam. */
+const withoutDoubles = (fixes: readonly Line<'gnss'>[]): readonly Line<'gnss'>[] =>
+  fixes.filter(({ mono }, index) => fixes[index - 1]?.mono !== mono);
 
 type Utc = (mono: number) => string | undefined;
 

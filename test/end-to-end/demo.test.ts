@@ -5,6 +5,7 @@ import test from 'ava';
 import { runLapel, runLapelJson, runTool } from '../support/process.js';
 import type { DemoResult } from '../support/demo-result.js';
 import { decodedFrames, packetTimes } from '../support/footage.js';
+import { readmeScript } from '../support/readme-script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 test('the demo records real footage whose exported MP4 misses and doubles nothing, and stock tools agree', async (t) => {
@@ -74,11 +75,7 @@ test('the OpenSSL lines of the README verify a manifest of the receiver, and ref
   t.timeout(400_000);
   const dir = await temporaryDirectory(t);
   const { result } = await runLapelJson<DemoResult>('demo', '--dir', dir, '--seconds', '3');
-  const readme = await readFile('README.md', 'utf8');
-  const script = /<!-- openssl:begin -->\s+```sh\n([\s\S]*?)```\s+<!-- openssl:end -->/.exec(
-    readme,
-  );
-  const lines = script?.[1] ?? 'exit 9';
+  const lines = await readmeScript('openssl');
   const run = (text: string): ReturnType<typeof runTool> =>
     runTool('bash', ['-c', `set -e; cd ${result.recording}; ${text}`]);
   const good = await run(lines);
@@ -88,6 +85,29 @@ test('the OpenSSL lines of the README verify a manifest of the receiver, and ref
   t.is((JSON.parse(manifest.toString()) as { type: string }).type, 'segment');
   const changed = lines.replace('printf ', 'sed -i \'s/"seq":0/"seq":1/\' manifest.json; printf ');
   t.not((await run(changed)).status, 0);
+});
+
+test('real footage exported with everything beside it stands up to the lines of the README, and its bundle to lapel verify', async (t) => {
+  t.timeout(400_000);
+  const dir = await temporaryDirectory(t);
+  const { result } = await runLapelJson<DemoResult>('demo', '--dir', dir, '--seconds', '3');
+  const { recording, identity, trust } = result;
+  const out = path.join(dir, 'court', 'evidence.mp4');
+  const exported = await runLapel(
+    ...['export', recording, '--identity', identity, '--trust', trust, '--out', out],
+  );
+  t.is(exported.status, 0, exported.stderr);
+  const script = `cd ${path.dirname(out)}; IDENTITY=${identity} TRUST=${trust}\n`;
+  const lines = script + (await readmeScript('export'));
+  const ended = await runTool('bash', ['-eo', 'pipefail', '-c', lines]);
+  t.is(ended.status, 0, ended.stderr);
+  t.true(ended.stdout.includes(`nb_read_packets=${result.frames}`));
+  const bundle = path.join(dir, 'court', 'evidence.evidence');
+  t.is((await runLapel('verify', bundle, '--trust', trust)).status, 0);
+  const html = await readFile(path.join(dir, 'court', 'evidence.html'), 'utf8');
+  const marks = html.match(/<polygon [^>]*class="mark"/g)?.length ?? 0;
+  t.is(marks, 1, 'the mark of the demo is on the timeline');
+  t.is(html.match(/src="data:image\/jpeg;base64,/g)?.length, 3, 'start, press, mark');
 });
 
 test('an export by somebody without the right identity is refused and leaves the evidence as it was', async (t) => {

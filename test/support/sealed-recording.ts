@@ -82,6 +82,10 @@ export interface TestSegment {
 export interface SegmentChoices {
   readonly ref?: SegmentRef;
   readonly bytes?: number;
+  /** What is sealed: as many random bytes unless it is given. */
+  readonly plain?: Buffer;
+  /** The sealed metadata, from the salt of the plaintext. */
+  readonly metadata?: (salt: Buffer) => Buffer;
   readonly previous?: TestSegment;
   readonly change?: (manifest: Omit<Manifest, 'v' | 'type'>) => Omit<Manifest, 'v' | 'type'>;
 }
@@ -100,10 +104,11 @@ const fragmentsOf = (bytes: number): [number, number][] =>
 
 /** One sealed segment of boot 17, recording 3, with a head after every push. */
 export function makeSegment(camera: TestCamera, choices: SegmentChoices = {}): TestSegment {
-  const { ref = { boot: 17, rec: 3, seq: 0 }, bytes = 200_000, previous } = choices;
+  const { ref = { boot: 17, rec: 3, seq: 0 }, previous } = choices;
+  const plain = choices.plain ?? randomBytes(choices.bytes ?? 200_000);
+  const bytes = plain.length;
   const session = sessionOf(camera, ref.boot);
   const sealer = new SegmentSealer({ recipients: camera.recipients });
-  const plain = randomBytes(bytes);
   const where = { device: camera.device, ...ref };
   const tree = new Frontier();
   const written: Buffer[] = [];
@@ -125,7 +130,8 @@ export function makeSegment(camera: TestCamera, choices: SegmentChoices = {}): T
     heads.push(formatEnvelopeFile(sealHead(facts, session)));
   }
   write(sealer.end());
-  const meta = encryptWhole(Buffer.from('{"salt":"sealed"}\n'), camera.recipients);
+  const facts = choices.metadata?.(sealer.salt) ?? Buffer.from('{"salt":"sealed"}\n');
+  const meta = encryptWhole(facts, camera.recipients);
   const file = sealer.file();
   const plainFacts = sealer.plain();
   const fragments = fragmentsOf(bytes);

@@ -110,3 +110,12 @@ test('ffprobe reads marks, mutes and places from the WebVTT, at their times in t
 test('a recording of which nothing is known has nothing beside it', (t) => {
   t.deepEqual(makeSidecars([{ lines: [], offsetMs: 0, durationMs: 5_000 }], later), {});
 });
+
+test('a position that both segments of a seam have stands in the GPX once', (t) => {
+  const [first, second] = inputs;
+  if (first === undefined || second === undefined) return t.fail();
+  const doubled = [first, { ...second, lines: [gnss(10_000, 3_000), ...second.lines] }];
+  const points = (given: readonly SidecarInput[]): number | undefined =>
+    makeSidecars(given, own).gpx?.match(/<trkpt/g)?.length;
+  t.is(points(doubled), points(inputs));
+});
