@@ -16,6 +16,11 @@ export const segmentText = z
   .string()
   .max(32)
   .refine((text) => parseSegmentRef(text) !== undefined, 'not <boot>/<rec>/<seq>');
+/** `<boot>/<rec>`. */
+export const recordingText = z
+  .string()
+  .max(21)
+  .refine((text) => parseSegmentRef(`${text}/0`) !== undefined, 'not <boot>/<rec>');
 /** Words for people and code words; the limit keeps a document small. */
 export const words = z.string().max(500);
 

@@ -11,11 +11,15 @@ import {
   digest,
   keyId,
   nonce,
+  recordingText,
   segmentText,
   words,
 } from './fields.js';
 import { leafHash } from './merkle-tree.js';
 import type { Signer } from './signer.js';
+
+/** A rotation has two signatures and a body of some 300 bytes. */
+const ROTATION_TEXT_MAX = 2000;
 
 /** A kind of entry: what every entry says, and its own fields. `mono` is in milliseconds of the boot. */
 const entry = <T extends string, S extends z.core.$ZodLooseShape>(type: T, fields: S) =>
@@ -25,10 +29,23 @@ const entry = <T extends string, S extends z.core.$ZodLooseShape>(type: T, field
     device: deviceId,
     boot: counter,
     mono: count,
+    /** When it was to be written, in `mono` of the same boot: the card did not take it then, and memory kept it. */
+    late: count.optional(),
     ...fields,
   });
 
 const mode = z.enum(['idle', 'asleep', 'buffering', 'recording', 'post-event', 'fault']);
+
+/** Everybody's words about keeping footage; `key` and `nonce` are of the signed document that asked for it, if one did. */
+const holdFields = {
+  /** A recording, or one segment of it. */
+  target: z.union([recordingText, segmentText]),
+  /** Who: the name of a fleet key, `local` for a person at the camera, `mark` for what the wearer marked. */
+  by: deviceId,
+  key: keyId.nullable(),
+  nonce: nonce.nullable(),
+  reason: words,
+};
 
 const schema = z.discriminatedUnion('type', [
   /** The first entry of every boot. */
@@ -100,9 +117,62 @@ const schema = z.discriminatedUnion('type', [
     tail: count,
     head: digest.nullable(),
   }),
+  /** A configuration came into force: its number, digest, and the fleet key or `local` that it is from. */
   entry('config-applied', { version: count, cfg: digest, by: words }),
+  /** A segment was offered to a receiver for the first time. */
+  entry('offered', { seg: segmentText, man: digest }),
   /** A receipt was verified; `receipt` is the digest of its payload. */
   entry('receipt', { seg: segmentText, man: digest, rx: deviceId, receipt: digest }),
+  /**
+   * The first half of a deletion: this receipt, and `age` or need of `space`, allow it, and no hold forbids it. From
+   * here on the files may go; a power cut may leave some of them.
+   */
+  entry('deletable', {
+    seg: segmentText,
+    man: digest,
+    receipt: digest,
+    cause: z.enum(['age', 'space']),
+  }),
+  /** The second half: the last file is gone. `receipt` is that of the `deletable` before it, `bytes` what became free. */
+  entry('deleted', { seg: segmentText, man: digest, receipt: digest, bytes: count }),
+  /** The deletion is taken back before anything was gone: somebody holds it now, or its receipt does not count any more. */
+  entry('kept', {
+    seg: segmentText,
+    man: digest,
+    receipt: digest,
+    why: z.enum(['hold', 'receipt']),
+  }),
+  /** A recording or segment must not be deleted, whatever receipt there is. */
+  entry('hold', holdFields),
+  /** The hold of the same `by` and target ends. */
+  entry('release', holdFields),
+  /**
+   * A receiver cosigned a checkpoint of this log: the first `size` entries cannot be denied any more. `note` is the
+   * digest of the text of the whole note, `time` the second that the cosignature claims.
+   */
+  entry('witnessed', {
+    witness: words.min(1),
+    key: keyId,
+    size: count,
+    root: digest,
+    time: count,
+    note: digest,
+  }),
+  /**
+   * The device key was replaced. `doc` is the rotation in the one text form of its envelope, signed by the old and the
+   * new key (`key-rotation.ts`): with it whoever trusts the old key can trust the new one.
+   */
+  entry('key-rotate', {
+    old: keyId,
+    new: keyId,
+    from_boot: counter,
+    doc: z.string().max(ROTATION_TEXT_MAX),
+  }),
+  /**
+   * Who wears the camera, without saying it: SHA-256 over 32 random bytes and the name in UTF-8; the bytes are sealed
+   * with the name. Null when nobody is named.
+   */
+  entry('wearer', { commitment: digest.nullable() }),
   entry('fault', { code: words, detail: words }),
   /** Time without pictures; `rec` is null when nothing was being recorded. */
   entry('gap', { rec: counter.nullable(), gap_ms: count, cause: words }),
@@ -135,8 +205,18 @@ const schema = z.discriminatedUnion('type', [
     after: claimedTime,
     step_ms: z.int(),
   }),
-  /** Once a minute, so that silence is visible. */
-  entry('heartbeat', { mode, free_bytes: count }),
+  /**
+   * Every 60 s in every mode, so that a log that is silent for longer has lost entries or its camera had no power.
+   * `beat` counts from 1 in each boot: a missing one shows. `free_bytes` is null when the card does not say.
+   */
+  entry('heartbeat', {
+    beat: count.min(1),
+    mode,
+    docked: z.boolean(),
+    free_bytes: count.nullable(),
+  }),
+  /** The last entry of a boot that ended as it should. A boot without it was cut off. */
+  entry('end', { reason: words }),
 ]);
 
 /** One line of the device log: a fact, who states it, in which boot and when. */

@@ -109,7 +109,16 @@ test('a clock that flaps every second leaves sixty entries an hour', async (t) =
     await clock.advance(1_000);
   }
   await entries.settled();
-  t.is(await entries.append({ type: 'heartbeat', mode: 'idle', free_bytes: 0 }), 60);
+  t.is(
+    await entries.append({
+      type: 'heartbeat',
+      beat: 1,
+      mode: 'idle',
+      docked: false,
+      free_bytes: 0,
+    }),
+    60,
+  );
 });
 
 /** What a recording is on the card, byte for byte, while `disturb` is done to the clock in its middle. */
