@@ -90,6 +90,7 @@ export async function openCamera(
         deviceKey,
         configDigest: configDigest(options.config),
         firmwareDigest: await firmwareDigest(),
+        removal: machine.remover,
       },
       listener,
     );

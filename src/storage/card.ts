@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Clock, WallTime } from '../clock.js';
 import type { AgeRecipient } from '../evidence/age-recipients.js';
 import { formatEnvelopeFile, payloadDigest } from '../evidence/dsse.js';
 import { sealSessionKey } from '../evidence/session-key.js';
@@ -11,6 +11,7 @@ import { openCardDatabase } from './card-database.js';
 import { Catalog } from './catalog.js';
 import type { CatalogTotals } from './catalog.js';
 import type { Database } from './database.js';
+import type { RemovalRight, TrustedReceiver } from './deletion.js';
 import { DeviceLog, entryWords } from './device-log.js';
 import { Journal } from './journal.js';
 import { makeSessionSigner, spkiOf } from './keys.js';
@@ -20,6 +21,8 @@ import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
 import type { RecoverySummary } from './recovery.js';
 import type { MetadataSource, SealedSegment } from './segment-facts.js';
+import { Retention } from './retention.js';
+import { SecondTry, watchedDatabase } from './second-try.js';
 import { TriggerBook } from './trigger-book.js';
 
 /**
@@ -27,6 +30,8 @@ import { TriggerBook } from './trigger-book.js';
  * that a press writes, which takes 20 ms; a power cut in that time loses such a note and never the press.
  */
 const LOG_PATIENCE_MS = 100;
+
+const PROBE = Buffer.from('lapel\n');
 
 export interface CardOptions {
   /** Directory of the evidence card. */
@@ -43,7 +48,21 @@ export interface CardOptions {
   readonly bootFile?: string;
   /** A recording starts only above this much free space. */
   readonly reserveBytes: number;
+  /** And above this part of the whole card, in percent; 0 when it is left out. */
+  readonly reservePercent?: number;
   readonly onSealed: (segment: SealedSegment) => void;
+  /** The right to delete what has a receipt. Without it nothing is ever deleted. */
+  readonly removal?: RemovalRight | undefined;
+  /** Receivers whose receipts allow a deletion. */
+  readonly receivers?: readonly TrustedReceiver[];
+  /** How long footage stays after its receipt; for as long as there is room when it is left out. */
+  readonly retainMs?: number | undefined;
+  /** So much is kept free beyond the reserve as long as something may be deleted for it; 0 when it is left out. */
+  readonly roomBytes?: number;
+  /** Stands between the card and its database: for tests of a card that fails. */
+  readonly wrapDatabase?: ((db: Database) => Database) | undefined;
+  /** The time that the camera believes; that of the clock when it is left out. */
+  readonly wallTime?: () => WallTime;
 }
 
 export interface CardServices {
@@ -63,10 +82,17 @@ export interface Card {
   readonly journal: Journal;
   readonly outgoing: Outgoing;
   readonly triggers: TriggerBook;
+  readonly retention: Retention;
+  /** What the card does not take, and whether it fails. */
+  readonly secondTry: SecondTry;
+  /** A recording starts only above this much free space. */
+  readonly reserveBytes: number;
   /** The start-up pass over earlier boots; runs beside buffering. */
   readonly recovered: Promise<RecoverySummary>;
   totals(): CatalogTotals;
   freeBytes(): Promise<number>;
+  /** Writes and syncs a few bytes: resolves when the card takes them. Rejects with the errors of the file system. */
+  probe(): Promise<void>;
   /**
    * Waits for seals, recovery and the log, gives up segments that are still open, destroys the session key and closes
    * the database.
@@ -83,7 +109,10 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
   const { fs } = services;
   const layout = new CardLayout(options.card);
   await fs.makeDirectory(layout.evidence);
-  const { db, damaged } = await openCardDatabase(fs, layout);
+  const { db: opened, damaged } = await openCardDatabase(fs, layout);
+  const watched: { failed?: (error: unknown) => void } = {};
+  const wrapped = options.wrapDatabase?.(opened) ?? opened;
+  const db = watchedDatabase(wrapped, (error) => watched.failed?.(error));
   const faults = damaged.map((file) => `the database was damaged: ${file}`);
   const signer = makeSessionSigner();
   try {
@@ -97,7 +126,14 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
       const detail = entryWords(fault);
       await entries.append({ type: 'fault', code: 'storage/corrupt', detail });
     }
-    return cardOf(ctx, options, db, entries);
+    const secondTry = new SecondTry(services.clock, services.log, (code, detail, late) =>
+      entries.append({ type: 'fault', code, detail: entryWords(detail), late }),
+    );
+    watched.failed = (error) => {
+      secondTry.failed(error);
+    };
+    const reserveBytes = await reserveOf(fs, options);
+    return cardOf(ctx, { ...options, reserveBytes }, db, entries, secondTry);
   } catch (error) {
     signer.destroy();
     db.close();
@@ -105,8 +141,24 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
   }
 }
 
+/** The larger of the two reserves. */
+async function reserveOf(
+  fs: FileSystem,
+  { card, reserveBytes, reservePercent = 0 }: CardOptions,
+): Promise<number> {
+  if (reservePercent === 0) return reserveBytes;
+  const share = ((await fs.totalBytes(card)) * reservePercent) / 100;
+  return Math.max(reserveBytes, Math.round(share));
+}
+
 /** Starts recovery and puts the parts together. */
-function cardOf(ctx: BootContext, options: CardOptions, db: Database, entries: DeviceLog): Card {
+function cardOf(
+  ctx: BootContext,
+  options: CardOptions,
+  db: Database,
+  entries: DeviceLog,
+  secondTry: SecondTry,
+): Card {
   const { identity, fs, layout, log } = ctx;
   const catalog = new Catalog(db);
   const recovered = new Recovery(ctx, catalog, entries, options.deviceKey.publicKey).run();
@@ -114,22 +166,41 @@ function cardOf(ctx: BootContext, options: CardOptions, db: Database, entries: D
   recovered.catch((error: unknown) => {
     log.error({ error }, 'recovery failed');
   });
-  const recordings = new RecordingStore(ctx, catalog, entries, options);
+  const { reserveBytes } = options;
+  const retention = new Retention(ctx, catalog, entries, {
+    removal: options.removal,
+    receivers: options.receivers ?? [],
+    retainMs: options.retainMs,
+    wantedFreeBytes: reserveBytes + (options.roomBytes ?? 0),
+    wallTime: options.wallTime ?? (() => ctx.clock.wallTime()),
+  });
+  retention.start(recovered);
+  const recordings = new RecordingStore(ctx, catalog, entries, {
+    ...options,
+    makeRoom: () => retention.look(),
+    memory: secondTry,
+  });
   return {
     boot: identity.boot,
     sessionKeyId: identity.signer.keyId,
     session: identity.signer,
     recordings,
-    journal: new Journal(entries),
-    outgoing: new Outgoing(ctx, catalog, entries),
+    journal: new Journal(entries, secondTry),
+    outgoing: new Outgoing(ctx, catalog, entries, () => void retention.look()),
     triggers: new TriggerBook(db, entries),
+    retention,
+    secondTry,
+    reserveBytes,
     recovered,
     totals: () => catalog.totals(),
     freeBytes: () => fs.freeBytes(layout.root),
+    probe: () => fs.writeAtomic(layout.probe, PROBE),
     close: async () => {
       await recordings.close();
       await Promise.allSettled([recovered]);
+      await retention.close();
       await entries.settled();
+      await secondTry.close();
       identity.signer.destroy();
       db.close();
     },

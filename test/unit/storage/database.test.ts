@@ -32,7 +32,7 @@ test('a new database has the schema, and opening it again keeps the rows', async
   const first = openDatabase(file);
   first.run('INSERT INTO boots (boot) VALUES (?)', 7);
   first.close();
-  t.deepEqual(tables(file), ['boots', 'entries', 'nonces', 'recordings', 'segments']);
+  t.deepEqual(tables(file), ['boots', 'entries', 'holds', 'nonces', 'recordings', 'segments']);
   const second = openDatabase(file);
   t.deepEqual({ ...second.get('SELECT * FROM boots') }, { boot: 7 });
   second.close();
@@ -53,7 +53,15 @@ test('a database of an older schema is brought up to date, its rows kept', async
   old.exec('CREATE TABLE other (a INTEGER); INSERT INTO other VALUES (1); PRAGMA user_version = 0');
   old.close();
   openDatabase(file).close();
-  t.deepEqual(tables(file), ['boots', 'entries', 'nonces', 'other', 'recordings', 'segments']);
+  t.deepEqual(tables(file), [
+    'boots',
+    'entries',
+    'holds',
+    'nonces',
+    'other',
+    'recordings',
+    'segments',
+  ]);
 });
 
 test('a database of a newer schema is refused and stays as it is, nor does it go to quarantine', async (t) => {
