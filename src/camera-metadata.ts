@@ -13,9 +13,11 @@ const MOTION_MS = 30_000;
 const FIX_PERIOD_MS = 900;
 /** 15 minutes of positions: the longest pre-event and two of the longest segments, 100 kB. */
 const FIXES_MAX = 900;
-/** Seconds of motion: the 30 s before, and two of the longest segments that wait for their seal; 4 MB. */
-const BATCHES_MAX = 660;
+/** Two of the longest segments that wait for their seal, and the 30 s before: what is older has been sealed or never will be. */
+const KEPT_MS = 660_000;
 const BATCH_MS = 1_000;
+/** All of them, were there a trigger every minute: 4 MB. */
+const BATCHES_MAX = KEPT_MS / BATCH_MS;
 /** Triggers remembered, as many as a recording may have within its longest segment. */
 const TRIGGERS_MAX = 64;
 /** Stretches of stealth remembered: a wearer who turns it on and off each 6 s of two of the longest segments. */
@@ -182,8 +184,9 @@ export class CameraMetadata implements MetadataSource {
     );
   }
 
-  /** Lets go of motion that no trigger wants and none can want any more. */
+  /** Lets go of motion that no trigger wants and none can want any more, and of what is too old to be sealed. */
   #forget(now: number): void {
+    this.#triggers = this.#triggers.filter(({ at }) => now - at <= KEPT_MS);
     this.#batches = this.#batches
       .filter((batch) => now - batch.at <= MOTION_MS + BATCH_MS || this.#isWanted(batch))
       .slice(-BATCHES_MAX);

@@ -3,6 +3,7 @@ import type { Recorder } from './capture/recorder.js';
 import type { Config } from './config/config.js';
 import { indicatorTable } from './config/indicators.js';
 import { parseRecipient } from './evidence/age-recipients.js';
+import type { Envelope } from './evidence/dsse.js';
 import type { Signer } from './evidence/signer.js';
 import type { Cancel } from './clock.js';
 import { CameraError, messageOf } from './errors.js';
@@ -29,6 +30,7 @@ import type { TriggerLinkStatus } from './sync/device/trigger-link.js';
 import type { DockProgress } from './sync/device/progress.js';
 import type { Uploader } from './sync/device/uploader.js';
 import type { TriggerFact } from './sync/ports.js';
+import { signLog, startHeartbeat } from './camera-heartbeat.js';
 import { CameraIndicator } from './camera-indicator.js';
 import { checkedLaunches } from './camera-launches.js';
 import { checkMemory, makeRecorder } from './camera-recorder.js';
@@ -44,6 +46,8 @@ export interface CameraOptions {
   /** Remembers the newest boot number, on internal storage: a new card must not start from 1 again. */
   readonly bootFile: string;
   readonly deviceKey: Signer;
+  /** From the first device key to this one, oldest first. */
+  readonly rotations?: readonly Envelope[];
   readonly configDigest: string;
   readonly firmwareDigest: string;
   /** The right to delete what has a receipt; without it the card only fills. */
@@ -250,6 +254,7 @@ export class Camera {
     this.#time.start(this.card.journal);
     this.#cancels.push(this.#metadata.watch(this.#board));
     this.#watchParts();
+    this.#cancels.push(startHeartbeat(this.#board, this.card, this.recorder, this.#log));
     const warnings = new CameraWarnings(
       this.#board,
       this.card,
@@ -273,8 +278,10 @@ export class Camera {
     });
     this.#cancels.push(
       dock.watch((isDocked) => {
-        if (isDocked) this.uploader.dock();
-        else {
+        if (isDocked) {
+          signLog(this.card, this.#log);
+          this.uploader.dock();
+        } else {
           this.#mounting.takenOut();
           // A failed goodbye is the broker's loss: the session is over either way, and the uploader logs it.
           void this.uploader.undock();
@@ -385,7 +392,7 @@ export class Camera {
     this.#mounting.close();
     const isClean = await this.recorder.stopAndClose(CLOSE_MS_MAX);
     const closed = Promise.all([this.uploader.undock(), this.#triggers?.close()])
-      .then(() => this.card.close())
+      .then(() => this.card.close('stopped'))
       .then(() => true);
     const isInTime = await Promise.race([closed, this.#board.clock.sleep(CLOSE_MS_MAX)]);
     return isClean && isInTime === true;

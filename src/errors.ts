@@ -121,6 +121,10 @@ const table = {
     'data-loss',
     'The document was changed or is signed by another key; do not rely on it.',
   ],
+  'evidence/not-proven': [
+    'data-loss',
+    'Get the proof from the log again; if it fails again, keep both checkpoints: together they show the contradiction.',
+  ],
   'evidence/wrong-key': [
     'invalid-argument',
     'Give the identity of one of the recipients the camera was set up with.',

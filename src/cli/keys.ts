@@ -1,20 +1,29 @@
 import path from 'node:path';
 import { parseConfig } from '../config/config.js';
 import type { Config } from '../config/config.js';
+import { originOf } from '../evidence/checkpoint.js';
+import type { Envelope } from '../evidence/dsse.js';
+import { readRotation } from '../evidence/key-rotation.js';
+import { formatNoteKey } from '../evidence/signed-note.js';
+import type { Signer } from '../evidence/signer.js';
+import { keyIdOf, toSpkiBase64 } from '../evidence/public-key.js';
 import { generateIdentity, parseRecipient } from '../evidence/age-recipients.js';
 import {
   FLEET_ROLES,
   emptyTrust,
+  findDevice,
   formatTrust,
   parseTrust,
   withDevice,
   withFleetKey,
   withReceiver,
+  withRotations,
 } from '../evidence/trust.js';
 import type { Trust } from '../evidence/trust.js';
 import { CameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import { openMachine } from '../hal/machine.js';
+import { DeviceKeys } from '../storage/device-keys.js';
 import { KeyFile, spkiOf } from '../storage/keys.js';
 import { ID_PATTERN } from '../units.js';
 import { readConfigFile, writeConfigFile } from './config-file.js';
@@ -78,6 +87,25 @@ async function readers(
   return { recipients: [recipient], identity: file };
 }
 
+/**
+ * A trust file that knows this camera: its key in force and the way there. Whoever trusted one of its earlier keys follows
+ * the rotations from that one on; everybody else trusts it from its first key on.
+ */
+export function withCamera(
+  trust: Trust,
+  device: string,
+  key: Pick<Signer, 'publicKey'>,
+  rotations: readonly Envelope[],
+): Trust {
+  const spki = toSpkiBase64(key.publicKey);
+  const known = findDevice(trust, device);
+  const chain = rotations.map((envelope) => readRotation(envelope));
+  const ids = [...chain.map(({ old }) => old), keyIdOf(key.publicKey)];
+  const isFollowed = known !== undefined && ids.includes(keyIdOf(known));
+  const base = isFollowed ? trust : withDevice(trust, device, chain[0]?.old_spki ?? spki);
+  return withRotations(base, device, rotations);
+}
+
 /** Makes the signing key of a receiver in its store and returns its public key. Throws `keys/exists`. */
 export async function initReceiver(fs: FileSystem, store: string, rx: string): Promise<string> {
   checkId(rx, '--receiver');
@@ -106,6 +134,12 @@ export async function readTrust(
 ): Promise<Trust> {
   if (options.isOptional === true && !(await fs.exists(file))) return emptyTrust();
   return parseTrust((await fs.readFile(file, TRUST_BYTES_MAX)).toString('utf8'));
+}
+
+/** Readable for everybody: there is no secret in it. Durable when it resolves. */
+export async function writeTrust(fs: FileSystem, file: string, trust: Trust): Promise<void> {
+  await fs.makeDirectory(path.dirname(path.resolve(file)));
+  await fs.writeAtomic(file, Buffer.from(formatTrust(trust)), 0o644);
 }
 
 /** Makes the signing key of a fleet manager in a file of its own and returns its public key. Throws `keys/exists`. */
@@ -139,10 +173,11 @@ export async function enrolCamera(
   options: Enrolment,
 ): Promise<{ device: string; rx: string | undefined; config: Config }> {
   const paths = dataPaths(options.data);
-  const signer = await new KeyFile(fs, paths.deviceKey).load();
+  const { signer, rotations } = await new DeviceKeys(fs, paths.deviceKey).load();
+  signer.destroy();
   let config = await readConfigFile(fs, paths.config);
   let trust = await readTrust(fs, options.trust, { isOptional: true });
-  trust = withDevice(trust, config.deviceId, spkiOf(signer));
+  trust = withCamera(trust, config.deviceId, signer, rotations);
   const receiver = options.store === undefined ? undefined : await readReceiver(fs, options.store);
   if (receiver !== undefined) {
     trust = withReceiver(trust, receiver.rx, receiver.spki);
@@ -154,8 +189,7 @@ export async function enrolCamera(
   }
   config = withPeers(trust, config, options.peers ?? []);
   await writeConfigFile(fs, paths.config, config);
-  await fs.makeDirectory(path.dirname(path.resolve(options.trust)));
-  await fs.writeAtomic(options.trust, Buffer.from(formatTrust(trust)), 0o644);
+  await writeTrust(fs, options.trust, trust);
   return { device: config.deviceId, rx: receiver?.rx, config };
 }
 
@@ -181,9 +215,11 @@ async function withFleet(
 function withPeers(trust: Trust, config: Config, names: readonly string[]): Config {
   if (names.length === 0) return config;
   const added = names.map((device) => {
-    const entry = trust.devices.find((candidate) => candidate.device === device);
-    if (entry !== undefined && device !== config.deviceId) return entry;
-    const fault = entry === undefined ? 'is not in the trust file' : 'is this camera';
+    const key = findDevice(trust, device);
+    if (key !== undefined && device !== config.deviceId) {
+      return { device, spki: toSpkiBase64(key) };
+    }
+    const fault = key === undefined ? 'is not in the trust file' : 'is this camera';
     throw new CameraError('cli/usage', `--peer ${device} ${fault}`);
   });
   const others = config.peers.filter(({ device }) => !names.includes(device));
@@ -251,9 +287,15 @@ export async function show(
     return 0;
   }
   const paths = dataPaths(getText(options, 'data'));
-  const signer = await new KeyFile(fs, paths.deviceKey).load();
+  const { signer, rotations } = await new DeviceKeys(fs, paths.deviceKey).load();
+  signer.destroy();
   const { deviceId, recipients, receivers, fleet, peers } = await readConfigFile(fs, paths.config);
-  const shown = { device: deviceId, spki: spkiOf(signer), keyId: signer.keyId };
+  const noteKey = formatNoteKey({ name: originOf(deviceId), publicKey: signer.publicKey });
+  const before = rotations.map((envelope) => {
+    const { old, from_boot } = readRotation(envelope);
+    return { keyId: old, untilBoot: from_boot };
+  });
+  const shown = { device: deviceId, spki: spkiOf(signer), keyId: signer.keyId, noteKey, before };
   if (output.isJson) {
     printJson(output, { ok: true, ...shown, recipients, receivers, fleet, peers });
   }
@@ -264,6 +306,10 @@ export async function show(
     say(output, `fleet manager ${id} (${roles.join(', ')}): ${spki}`);
   }
   for (const peer of peers) say(output, `other camera ${peer.device}: ${peer.spki}`);
+  say(output, `its log is signed by ${noteKey}`);
+  for (const { keyId, untilBoot } of before) {
+    say(output, `before boot ${untilBoot} its key was ${keyId}`);
+  }
   return 0;
 }
 
@@ -300,5 +346,26 @@ export async function enrol(
   if (fleet !== undefined) say(output, `camera ${device} knows the fleet manager ${fleet}`);
   for (const peer of peers) say(output, `camera ${device} knows the camera ${peer}`);
   if (rx !== undefined) say(output, `camera ${device} believes receipts of ${rx}`);
+  return 0;
+}
+
+export async function rotate(
+  _args: readonly string[],
+  options: Options,
+  output: Output,
+): Promise<number> {
+  const { fs, clock } = openMachine();
+  const trust = findText(options, 'trust');
+  // Loaded here: it needs this file, which has to be whole by then.
+  const { rotateKeys } = await import('./key-rotation.js');
+  const rotated = await rotateKeys(fs, clock, {
+    data: getText(options, 'data'),
+    ...(trust === undefined ? {} : { trust }),
+  });
+  const { device, old, keyId, fromBoot } = rotated;
+  if (output.isJson) printJson(output, { ok: true, ...rotated, trust: trust ?? null });
+  say(output, `camera ${device} has the key ${keyId} from boot ${fromBoot} on, before it ${old}`);
+  if (trust !== undefined) say(output, `${trust} follows it`);
+  say(output, 'receivers and verifiers need the new trust file before the camera docks again');
   return 0;
 }

@@ -9,7 +9,7 @@ import { judgeTime, startGnssTime } from '../hal/drivers/gnss-time.js';
 import type { TimeMark } from '../hal/drivers/gnss-time.js';
 import type { Machine } from '../hal/machine.js';
 import type { Logger } from '../log.js';
-import { KeyFile } from '../storage/keys.js';
+import { DeviceKeys } from '../storage/device-keys.js';
 import { configDigest } from './config-file.js';
 import { firmwareDigest } from './firmware.js';
 import { boardDirectory, dataPaths, footageDirectory } from './paths.js';
@@ -76,7 +76,7 @@ export async function openCamera(
   listener: CameraListener = {},
 ): Promise<OpenedCamera> {
   const paths = dataPaths(options.data);
-  const deviceKey = await new KeyFile(machine.fs, paths.deviceKey).load();
+  const { signer: deviceKey, rotations } = await new DeviceKeys(machine.fs, paths.deviceKey).load();
   const board = await openBoardHere(machine, log, options.board);
   try {
     const camera = await Camera.open(
@@ -88,6 +88,7 @@ export async function openCamera(
         card: paths.card,
         bootFile: paths.bootFile,
         deviceKey,
+        rotations,
         configDigest: configDigest(options.config),
         firmwareDigest: await firmwareDigest(),
         removal: machine.remover,
@@ -99,11 +100,13 @@ export async function openCamera(
       board,
       close: async () => {
         const isClean = await camera.close();
+        deviceKey.destroy();
         await board.close();
         return isClean;
       },
     };
   } catch (error) {
+    deviceKey.destroy();
     await board.close();
     throw error;
   }

@@ -41,6 +41,7 @@ class Program {
       .addHelpText('after', '\nStart with: lapel demo');
     this.#camera();
     this.#evidence();
+    this.#deviceLog();
     this.#administration();
   }
 
@@ -110,6 +111,32 @@ class Program {
       .option('--trust <file>', 'verify first, and refuse what is not-ok');
   }
 
+  #deviceLog(): void {
+    const log = this.#root.command('log').description('the device log, for people and auditors');
+    const verb = (name: string, summary: string): Command =>
+      this.#verb(name, summary, 'log', log)
+        .argument('[card]', 'directory of a card (default: the one in --data)')
+        .option('--data <dir>', 'data directory of the camera', DATA_DEFAULT);
+    verb('show', 'what happened, an entry a line')
+      .option('--type <type>', 'only entries of this type (repeatable)', collect, [])
+      .option('--boot <n>', 'only entries of this boot')
+      .option('--since <time>', 'only from this time on, for example 2026-11-24T10:00Z')
+      .option('--until <time>', 'only before this time')
+      .option('--limit <n>', 'how many at most, the newest (default: 100)');
+    verb('checkpoint', 'the newest signed head of the log (C2SP tlog-checkpoint)').option(
+      '--size <n>',
+      'the newest over at most so many entries',
+    );
+    verb('prove', 'that an entry is in the log, or that the log only grew')
+      .option('--entry <n>', 'this entry (C2SP tlog-proof)')
+      .option('--segment <ref>', 'the entry that sealed <boot>/<rec>/<seq>')
+      .option('--since <file>', 'from this older checkpoint on (body of C2SP add-checkpoint)');
+    verb('tiles', 'export the log as C2SP tlog-tiles').requiredOption(
+      '--out <dir>',
+      'directory to make; must not exist',
+    );
+  }
+
   #administration(): void {
     const keys = this.#root.command('keys').description('key material, enrolment, trust file');
     this.#verb('init', 'make the keys of a camera, or with --receiver of a receiver', 'keys', keys)
@@ -132,6 +159,9 @@ class Program {
       .option('--key <file>', 'key file of that fleet manager')
       .option('--role <role>', 'what that key may sign: command, config (repeatable)', collect, [])
       .option('--peer <id>', 'camera of the trust file to listen to (repeatable)', collect, []);
+    this.#verb('rotate', 'replace the device key by a new one that the old one signs', 'keys', keys)
+      .option('--data <dir>', 'data directory of the camera, which must not run', DATA_DEFAULT)
+      .option('--trust <file>', 'trust file that shall follow the camera to its new key');
     const fleet = this.#root.command('fleet').description('the fleet manager’s side, over MQTT');
     this.#verb('command', 'send a signed command to a camera', 'fleet', fleet)
       .argument('<op>', 'start: begin a recording, or mark the one that runs')

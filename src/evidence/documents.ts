@@ -11,6 +11,7 @@ export const MEDIA_TYPES = {
   head: 'application/vnd.lapel.head.v1+json',
   segment: 'application/vnd.lapel.segment.v1+json',
   entry: 'application/vnd.lapel.entry.v1+json',
+  rotation: 'application/vnd.lapel.key-rotate.v1+json',
   receipt: 'application/vnd.lapel.receipt.v1+json',
   command: 'application/vnd.lapel.cmd.v1+json',
   peer: 'application/vnd.lapel.peer.v1+json',

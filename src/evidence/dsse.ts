@@ -78,6 +78,18 @@ export function sealDocument(
   };
 }
 
+/** The same document, signed once more. */
+export const addSignature = (
+  envelope: Envelope,
+  signer: Pick<Signer, 'sign' | 'keyId'>,
+): Envelope => ({
+  ...envelope,
+  signatures: [
+    ...envelope.signatures,
+    { keyid: signer.keyId, sig: signer.sign(signedBytes(envelope)).toString('base64') },
+  ],
+});
+
 /** The body, unverified. */
 export const decodePayload = (envelope: Envelope): Buffer =>
   Buffer.from(envelope.payload, 'base64');

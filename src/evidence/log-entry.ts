@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { MEDIA_TYPES, openAs, sealAs } from './documents.js';
+import { CameraError } from '../errors.js';
+import { MEDIA_TYPES, openAs, readAs, sealAs } from './documents.js';
 import type { DocumentKind } from './documents.js';
-import { signedBytes } from './dsse.js';
+import { decodePayload, signedBytes } from './dsse.js';
 import type { Envelope } from './dsse.js';
 import {
   claimedTime,
@@ -231,6 +232,17 @@ export const sealEntry = (logEntry: LogEntry, session: Signer): Envelope =>
 /** Throws `evidence/bad-signature` or `evidence/malformed`. */
 export const openEntry = (envelope: Envelope, sessionPublicKey: Buffer): LogEntry =>
   openAs(kind, envelope, [sessionPublicKey]);
+
+/** An entry that nobody vouches for, or somebody else does. Throws `evidence/malformed`. */
+export const readEntry = (envelope: Envelope): LogEntry => {
+  if (envelope.payloadType !== kind.type) {
+    throw new CameraError(
+      'evidence/malformed',
+      `expected ${kind.type}, got ${envelope.payloadType}`,
+    );
+  }
+  return readAs(kind, decodePayload(envelope));
+};
 
 /** The leaf of an entry in the device log: over its PAE bytes, so that its type is bound. */
 export const entryLeaf = (envelope: Envelope): Buffer => leafHash(signedBytes(envelope));

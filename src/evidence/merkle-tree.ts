@@ -40,8 +40,27 @@ export class Frontier {
   readonly #subtrees: Buffer[] = [];
   #size = 0;
 
+  /**
+   * The tree of `size` leaves whose full subtrees have these roots, the largest first. Throws RangeError when there are not
+   * as many as `size` has binary ones.
+   */
+  static of(size: number, subtrees: readonly Buffer[]): Frontier {
+    if (!isSize(size) || subtrees.length !== size.toString(2).replaceAll('0', '').length) {
+      throw new RangeError(`not the subtrees of ${String(size)} leaves`);
+    }
+    const frontier = new Frontier();
+    frontier.#size = size;
+    frontier.#subtrees.push(...subtrees);
+    return frontier;
+  }
+
   get size(): number {
     return this.#size;
+  }
+
+  /** One of its own that grows on its own. */
+  clone(): Frontier {
+    return Frontier.of(this.#size, this.#subtrees);
   }
 
   /** Appends one leaf hash. Throws RangeError past `TREE_SIZE_MAX`. */
@@ -83,7 +102,7 @@ export function rootOfLeaves(leaves: Buffer): Buffer {
 }
 
 /** Largest power of two below `size` (≥ 2): where RFC 6962 splits a tree. */
-const splitOf = (size: number): number => 2 ** (31 - Math.clz32(size - 1));
+export const splitOf = (size: number): number => 2 ** (31 - Math.clz32(size - 1));
 
 const cut = (leaves: Buffer, at: number): [Buffer, Buffer] => [
   leaves.subarray(0, at * HASH_BYTES),

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { CameraError } from '../errors.js';
-import { MEDIA_TYPES, openAs, sealAs } from './documents.js';
+import { MEDIA_TYPES, openAs, readAs, sealAs } from './documents.js';
 import type { DocumentKind } from './documents.js';
+import { decodePayload } from './dsse.js';
 import type { Envelope } from './dsse.js';
 import { count, counter, deviceId, keyId } from './fields.js';
+import { keyInForce } from './key-rotation.js';
+import type { DeviceKeyChain } from './key-rotation.js';
 import { fromSpkiBase64, keyIdOf, toSpkiBase64 } from './public-key.js';
 import type { Signer } from './signer.js';
 
@@ -62,11 +65,17 @@ export interface OpenedSessionKey {
 }
 
 /**
- * Verifies with the device key. Throws `evidence/bad-signature` or `evidence/malformed`; the latter also when the key
+ * Verifies with the device key, or with that of its keys that was in force in the boot of the certificate. Throws `evidence/bad-signature` or `evidence/malformed`; the latter also when the key
  * id in the certificate is not that of its key.
  */
-export function openSessionKey(envelope: Envelope, devicePublicKey: Buffer): OpenedSessionKey {
-  const certificate = openAs(kind, envelope, [devicePublicKey]);
+export function openSessionKey(
+  envelope: Envelope,
+  deviceKeys: Buffer | DeviceKeyChain,
+): OpenedSessionKey {
+  const deviceKey = Buffer.isBuffer(deviceKeys)
+    ? deviceKeys
+    : keyInForce(deviceKeys, readAs(kind, decodePayload(envelope)).boot);
+  const certificate = openAs(kind, envelope, [deviceKey]);
   const publicKey = fromSpkiBase64(certificate.spki);
   if (keyIdOf(publicKey) !== certificate.key) {
     throw new CameraError('evidence/malformed', 'session certificate names another key');

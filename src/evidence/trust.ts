@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import { CameraError } from '../errors.js';
+import { formatEnvelope, parseEnvelope } from './dsse.js';
+import type { Envelope } from './dsse.js';
 import { deviceId } from './fields.js';
-import { fromSpkiBase64 } from './public-key.js';
+import { chainOf, keyInForce, readRotation } from './key-rotation.js';
+import type { DeviceKeyChain } from './key-rotation.js';
+import { fromSpkiBase64, keyIdOf } from './public-key.js';
 
 /** A fleet is thousands of cameras, not millions. */
 const PARTIES_MAX = 100_000;
@@ -19,15 +23,50 @@ const isSpki = (text: string): boolean => {
 };
 const spki = z.string().max(80).refine(isSpki, 'not an Ed25519 public key in base64 SPKI');
 
+/** A rotation a month for twenty years. */
+const ROTATIONS_MAX = 240;
+const ROTATION_TEXT_MAX = 2000;
+
+interface DeviceEntry {
+  readonly device: string;
+  /** The first key that is trusted. */
+  readonly spki: string;
+  /** How it came from that one to the present one: signed rotations, oldest first, each the text of its envelope. */
+  readonly rotations?: readonly string[] | undefined;
+}
+
+const chainIn = ({ device: id, spki: first, rotations = [] }: DeviceEntry): DeviceKeyChain =>
+  chainOf(
+    id,
+    fromSpkiBase64(first),
+    rotations.map((text) => parseEnvelope(text)),
+  );
+
+function hasChain(entry: DeviceEntry): boolean {
+  try {
+    return chainIn(entry).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+const deviceEntry = z
+  .strictObject({
+    device: deviceId,
+    spki,
+    rotations: z.array(z.string().max(ROTATION_TEXT_MAX)).max(ROTATIONS_MAX).optional(),
+  })
+  .refine((entry) => entry.rotations === undefined || hasChain(entry), 'rotations do not follow');
+
 const isUnique = (ids: readonly string[]): boolean => new Set(ids).size === ids.length;
 
 const schema = z.strictObject({
   v: z.literal(1),
   devices: z
-    .array(z.strictObject({ device: deviceId, spki }))
+    .array(deviceEntry)
     .max(PARTIES_MAX)
     .refine(
-      (devices) => isUnique(devices.map(({ device }) => device)),
+      (devices) => isUnique(devices.map((entry) => entry.device)),
       'a device stands there twice',
     ),
   receivers: z
@@ -52,7 +91,7 @@ const schema = z.strictObject({
 });
 
 /**
- * Whose keys a verifier believes: one device key per camera, one receipt key per receiver, and the keys of fleet managers.
+ * Whose keys a verifier believes: one device key per camera with those that followed it, one receipt key per receiver, and the keys of fleet managers.
  * Not signed: it is the root.
  */
 export type Trust = z.infer<typeof schema>;
@@ -82,15 +121,25 @@ export function parseTrust(text: string): Trust {
 /** Indented: people read and merge trust files. */
 export const formatTrust = (trust: Trust): string => `${JSON.stringify(trust, undefined, 2)}\n`;
 
-/** The raw device key, or undefined for a stranger. */
-export function findDevice(trust: Trust, device: string): Buffer | undefined {
+/** All keys of a device, oldest first, or undefined for a stranger. */
+export function findDeviceChain(trust: Trust, device: string): DeviceKeyChain | undefined {
   const entry = trust.devices.find((candidate) => candidate.device === device);
-  return entry && fromSpkiBase64(entry.spki);
+  return entry && chainIn(entry);
 }
 
-/** The raw keys of all devices. */
+/** The raw device key in force in a boot, without one the present one, or undefined for a stranger. */
+export function findDevice(trust: Trust, device: string, boot?: number): Buffer | undefined {
+  const chain = findDeviceChain(trust, device);
+  return chain && keyInForce(chain, boot);
+}
+
+/** The raw keys that a device has had; none for a stranger. */
+export const listKeysOf = (trust: Trust, device: string): Buffer[] =>
+  (findDeviceChain(trust, device) ?? []).map(({ publicKey }) => publicKey);
+
+/** The raw keys of all devices, also those that were replaced. */
 export const listDeviceKeys = (trust: Trust): Buffer[] =>
-  trust.devices.map(({ spki: key }) => fromSpkiBase64(key));
+  trust.devices.flatMap((entry) => chainIn(entry).map(({ publicKey }) => publicKey));
 
 /** The raw receipt key, or undefined for a stranger. */
 export function findReceiver(trust: Trust, rx: string): Buffer | undefined {
@@ -98,7 +147,7 @@ export function findReceiver(trust: Trust, rx: string): Buffer | undefined {
   return entry && fromSpkiBase64(entry.spki);
 }
 
-/** A copy with this device's key added or replaced. Throws `evidence/malformed` for a bad id or key. */
+/** A copy with this device's key added or replaced, its rotations forgotten. Throws `evidence/malformed` for a bad id or key. */
 export const withDevice = (trust: Trust, device: string, key: string): Trust =>
   parseTrust(
     JSON.stringify({
@@ -106,6 +155,24 @@ export const withDevice = (trust: Trust, device: string, key: string): Trust =>
       devices: [...trust.devices.filter((entry) => entry.device !== device), { device, spki: key }],
     }),
   );
+
+/**
+ * A copy in which a device that is trusted already is followed through those of `rotations` that come after its newest key;
+ * the same when none does, and for a stranger. Throws `evidence/malformed` or `evidence/bad-signature` when they do not follow.
+ */
+export function withRotations(trust: Trust, device: string, rotations: readonly Envelope[]): Trust {
+  const entry = trust.devices.find((candidate) => candidate.device === device);
+  if (entry === undefined) return trust;
+  const { rotations: known = [] } = entry;
+  const newest = keyIdOf(keyInForce(chainIn(entry)));
+  const at = rotations.findIndex((envelope) => readRotation(envelope).old === newest);
+  if (at < 0) return trust;
+  const more = rotations.slice(at).map((envelope) => formatEnvelope(envelope));
+  const followed = { ...entry, rotations: [...known, ...more] };
+  chainIn(followed);
+  const others = trust.devices.filter((candidate) => candidate.device !== device);
+  return parseTrust(JSON.stringify({ ...trust, devices: [...others, followed] }));
+}
 
 /** A copy with this receiver's key added or replaced. Throws `evidence/malformed` for a bad id or key. */
 export const withReceiver = (trust: Trust, rx: string, key: string): Trust =>

@@ -46,7 +46,13 @@ export type ProblemKind =
   /** Time without pictures, between segments. */
   | 'gap'
   /** The manifest does not follow the one before it. */
-  | 'broken-chain';
+  | 'broken-chain'
+  /** The log has fewer entries than somebody vouches for: its newest were dropped, or it is an older state. */
+  | 'rolled-back'
+  /** The log has other entries than somebody vouches for. */
+  | 'forked'
+  /** The log says nothing for longer than a running camera does. */
+  | 'silence';
 
 /** One finding. */
 export interface Problem {
@@ -60,6 +66,9 @@ export interface Problem {
   /** From when to when that damages the picture, in seconds of the segment. Absent when not known. */
   readonly second?: number;
   readonly lastSecond?: number;
+  /** First and last entry of the device log concerned, from 0. */
+  readonly entry?: number;
+  readonly lastEntry?: number;
   /** One sentence for people; names the file, the leaves and the seconds. */
   readonly message: string;
 }

@@ -42,14 +42,15 @@ function claimedDevice(envelope: Envelope): string | undefined {
 function deviceKeyFor(
   envelope: Envelope,
   trust: Trust,
+  boot: number,
   expectedDevice: string | undefined,
 ): Buffer | undefined {
   const claimed = claimedDevice(envelope);
   const keyIds = envelope.signatures.map(({ keyid }) => keyid);
   return (
-    (claimed === undefined ? undefined : findDevice(trust, claimed)) ??
+    (claimed === undefined ? undefined : findDevice(trust, claimed, boot)) ??
     listDeviceKeys(trust).find((key) => keyIds.includes(keyIdOf(key))) ??
-    (expectedDevice === undefined ? undefined : findDevice(trust, expectedDevice))
+    (expectedDevice === undefined ? undefined : findDevice(trust, expectedDevice, boot))
   );
 }
 
@@ -73,14 +74,14 @@ export function verifySession(
   }
   try {
     const envelope = parseEnvelopeFile(text);
-    const deviceKey = deviceKeyFor(envelope, trust, expectedDevice);
+    const deviceKey = deviceKeyFor(envelope, trust, boot, expectedDevice);
     if (deviceKey === undefined) {
       const device = claimedDevice(envelope) ?? 'a device';
       return failed('not-feasible', 'unknown-device', `is of ${device}, unknown to the trust file`);
     }
     const { certificate, publicKey } = openSessionKey(envelope, deviceKey);
     const { device, key } = certificate;
-    if (findDevice(trust, device)?.equals(deviceKey) !== true) {
+    if (findDevice(trust, device, boot)?.equals(deviceKey) !== true) {
       return failed('not-ok', 'contradiction', `is about ${device}, signed by another device`);
     }
     if (certificate.boot !== boot) {

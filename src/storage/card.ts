@@ -1,16 +1,22 @@
-import type { Clock, WallTime } from '../clock.js';
+import type { Cancel, Clock, WallTime } from '../clock.js';
 import type { AgeRecipient } from '../evidence/age-recipients.js';
 import { formatEnvelopeFile, payloadDigest } from '../evidence/dsse.js';
+import type { Envelope } from '../evidence/dsse.js';
+import { chainOf, readRotation } from '../evidence/key-rotation.js';
+import type { DeviceKeyChain } from '../evidence/key-rotation.js';
+import { fromSpkiBase64 } from '../evidence/public-key.js';
 import { sealSessionKey } from '../evidence/session-key.js';
 import type { Signer } from '../evidence/signer.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import type { Logger } from '../log.js';
+import { messageOf } from '../errors.js';
 import type { BootContext } from './boot.js';
 import { BootMemory, highestBootOn } from './boot-number.js';
 import { openCardDatabase } from './card-database.js';
 import { Catalog } from './catalog.js';
 import type { CatalogTotals } from './catalog.js';
 import type { Database } from './database.js';
+import { CheckpointBook } from './checkpoint-book.js';
 import type { RemovalRight, TrustedReceiver } from './deletion.js';
 import { DeviceLog, entryWords } from './device-log.js';
 import { Journal } from './journal.js';
@@ -19,6 +25,7 @@ import { CardLayout } from './layout.js';
 import { Outgoing } from './outgoing.js';
 import { RecordingStore } from './recording-store.js';
 import { Recovery } from './recovery.js';
+import { enterRotations } from './rotation-entries.js';
 import type { RecoverySummary } from './recovery.js';
 import type { MetadataSource, SealedSegment } from './segment-facts.js';
 import { Retention } from './retention.js';
@@ -31,6 +38,10 @@ import { TriggerBook } from './trigger-book.js';
  */
 const LOG_PATIENCE_MS = 100;
 
+/** So many entries after a checkpoint the next is due: an hour of heartbeats. */
+const CHECKPOINT_ENTRIES = 64;
+/** What made the log grow, a press above all, has the processor to itself; the signature of 3 ms comes after. */
+const CHECKPOINT_DELAY_MS = 2000;
 const PROBE = Buffer.from('lapel\n');
 
 export interface CardOptions {
@@ -38,6 +49,8 @@ export interface CardOptions {
   readonly card: string;
   readonly device: string;
   readonly deviceKey: Signer;
+  /** From the first key of the device to this one, oldest first; none by default. */
+  readonly rotations?: readonly Envelope[];
   readonly recipients: readonly AgeRecipient[];
   readonly configDigest: string;
   readonly firmwareDigest: string;
@@ -94,10 +107,15 @@ export interface Card {
   /** Writes and syncs a few bytes: resolves when the card takes them. Rejects with the errors of the file system. */
   probe(): Promise<void>;
   /**
-   * Waits for seals, recovery and the log, gives up segments that are still open, destroys the session key and closes
-   * the database.
+   * The signed head (C2SP tlog-checkpoint) over everything appended so far, kept on the card. Rejects as
+   * `CheckpointBook.make` throws.
    */
-  close(): Promise<void>;
+  checkpoint(): Promise<string>;
+  /**
+   * Waits for seals, recovery and the log, gives up segments that are still open, destroys the session key and closes
+   * the database. With a reason the log gets its `end` of this boot.
+   */
+  close(reason?: string): Promise<void>;
 }
 
 /**
@@ -122,6 +140,7 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
     const ctx: BootContext = { ...services, identity, layout };
     const entries = new DeviceLog(db, identity, services.clock, LOG_PATIENCE_MS);
     await beginBoot(ctx, options.deviceKey, entries);
+    await enterRotations(fs, layout, db, entries, options.rotations ?? []);
     for (const fault of faults) {
       const detail = entryWords(fault);
       await entries.append({ type: 'fault', code: 'storage/corrupt', detail });
@@ -133,7 +152,8 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
       secondTry.failed(error);
     };
     const reserveBytes = await reserveOf(fs, options);
-    return cardOf(ctx, { ...options, reserveBytes }, db, entries, secondTry);
+    const checkpoints = keepCheckpoints(ctx, options, db, entries);
+    return cardOf(ctx, { ...options, reserveBytes }, db, entries, checkpoints, secondTry);
   } catch (error) {
     signer.destroy();
     db.close();
@@ -151,17 +171,62 @@ async function reserveOf(
   return Math.max(reserveBytes, Math.round(share));
 }
 
+/** The signed heads of the log: one now, one whenever it has grown enough, one whenever somebody asks. */
+interface Checkpoints {
+  make(): string;
+  /** The last one of this boot; none of its own any more. */
+  finish(): void;
+}
+
+function keepCheckpoints(
+  { clock, log, identity: { device } }: BootContext,
+  { deviceKey }: CardOptions,
+  db: Database,
+  entries: DeviceLog,
+): Checkpoints {
+  const book = new CheckpointBook(db, device, () => entries.head());
+  let signed = 0;
+  let cancel: Cancel | undefined;
+  const make = (): string => {
+    const note = book.make([deviceKey]);
+    signed = entries.head().size;
+    return note;
+  };
+  const makeSoon = (): void => {
+    cancel = undefined;
+    try {
+      make();
+    } catch (error) {
+      // The entries stand without it; what is wrong with the card others find, and say.
+      log.error({ error: messageOf(error) }, 'the log could not be signed');
+    }
+  };
+  makeSoon();
+  entries.watch((size) => {
+    if (size - signed >= CHECKPOINT_ENTRIES) cancel ??= clock.after(CHECKPOINT_DELAY_MS, makeSoon);
+  });
+  return {
+    make,
+    finish: () => {
+      entries.watch(() => undefined);
+      cancel?.();
+      makeSoon();
+    },
+  };
+}
+
 /** Starts recovery and puts the parts together. */
 function cardOf(
   ctx: BootContext,
   options: CardOptions,
   db: Database,
   entries: DeviceLog,
+  checkpoints: Checkpoints,
   secondTry: SecondTry,
 ): Card {
   const { identity, fs, layout, log } = ctx;
   const catalog = new Catalog(db);
-  const recovered = new Recovery(ctx, catalog, entries, options.deviceKey.publicKey).run();
+  const recovered = new Recovery(ctx, catalog, entries, ownKeys(options)).run();
   // Whoever awaits it sees the failure; nobody having to must not end the process.
   recovered.catch((error: unknown) => {
     log.error({ error }, 'recovery failed');
@@ -195,16 +260,40 @@ function cardOf(
     totals: () => catalog.totals(),
     freeBytes: () => fs.freeBytes(layout.root),
     probe: () => fs.writeAtomic(layout.probe, PROBE),
-    close: async () => {
+    checkpoint: async () => {
+      await entries.settled();
+      return checkpoints.make();
+    },
+    close: async (reason) => {
       await recordings.close();
       await Promise.allSettled([recovered]);
       await retention.close();
       await entries.settled();
       await secondTry.close();
+      if (reason !== undefined) await noteEnd(ctx, entries, reason);
+      await entries.settled();
+      checkpoints.finish();
       identity.signer.destroy();
       db.close();
     },
   };
+}
+
+/** Every key that this device has had: recovery reads the certificates of earlier boots. */
+function ownKeys({ device, deviceKey, rotations = [] }: CardOptions): DeviceKeyChain {
+  const [first] = rotations;
+  const firstKey =
+    first === undefined ? deviceKey.publicKey : fromSpkiBase64(readRotation(first).old_spki);
+  return chainOf(device, firstKey, rotations);
+}
+
+/** A card that takes nothing any more is no reason not to close it. */
+async function noteEnd({ log }: BootContext, entries: DeviceLog, reason: string): Promise<void> {
+  try {
+    await entries.append({ type: 'end', reason: entryWords(reason) });
+  } catch (error) {
+    log.error({ error: messageOf(error) }, 'the end of the boot could not be logged');
+  }
 }
 
 /** The next boot number, durable in the database and in `bootFile`. A damaged `bootFile` is added to `faults`. */

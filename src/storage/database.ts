@@ -37,6 +37,11 @@ const MIGRATIONS = [
    ) STRICT;`,
   // What came over the network and was taken, so that nothing is taken twice.
   `CREATE TABLE nonces (id INTEGER PRIMARY KEY, nonce TEXT NOT NULL UNIQUE) STRICT;`,
+  // Hashes of the full subtrees of the log (C2SP tlog-tiles, level 1 up), and its signed heads.
+  `CREATE TABLE log_nodes (
+     level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;`,
   // Of a segment: whether it has a mark (null: nobody can say any more), wall milliseconds of its receipt, and how far its
   // deletion is (0 not begun, 1 deletable, 2 deleted). What must not be deleted, and who says so.
   `ALTER TABLE segments ADD COLUMN marked INTEGER;

@@ -3,10 +3,12 @@ import { formatEnvelope, parseEnvelope } from '../evidence/dsse.js';
 import type { Envelope } from '../evidence/dsse.js';
 import { entryLeaf, sealEntry } from '../evidence/log-entry.js';
 import type { LogEntry } from '../evidence/log-entry.js';
-import { Frontier } from '../evidence/merkle-tree.js';
+import type { TreeHead } from '../evidence/checkpoint.js';
+import type { Frontier } from '../evidence/merkle-tree.js';
 import { CameraError } from '../errors.js';
 import type { BootIdentity } from './boot.js';
-import type { Database, SqlValue } from './database.js';
+import type { Database } from './database.js';
+import { StoredHashes, growTree, loadFrontier } from './log-tree.js';
 
 /** An entry without what the log itself adds: version, device, boot and time. */
 export type LogFact = LogEntry extends infer E
@@ -32,8 +34,6 @@ const WORDS_MAX = 500;
 export const entryWords = (text: string): string =>
   Buffer.from(text.slice(0, WORDS_MAX)).toString();
 
-/** Leaves read at a time: 32 kB, so that the log of a device's whole life needs no more memory than that of a day. */
-const LEAVES_PER_READ = 1000;
 /** Entries that may wait for their signature; a thousand are minutes of storm, and more would hide a fault. */
 const WAITING_MAX = 1000;
 
@@ -73,6 +73,9 @@ export class DeviceLog {
   #queue: Waiting[] = [];
   #draining: Promise<void> | undefined;
   #cancelPatience: Cancel | undefined;
+  /** The tree over what is durable; undefined until the first entry of this process. */
+  #tree: Frontier | undefined;
+  #onGrown: (size: number) => void = () => undefined;
 
   /** `patienceMs`: how long an entry that is not urgent may wait, so that it shares a sync with others. */
   constructor(
@@ -106,6 +109,17 @@ export class DeviceLog {
   /** The same for a fact that nobody waits for: within `patienceMs`, or with the next that is urgent. */
   appendSoon(fact: LogFact): Promise<number> {
     return this.#add(fact, this.#patienceMs === 0, undefined);
+  }
+
+  /** Size and root over everything durable. Throws as the database does. */
+  head(): TreeHead {
+    const tree = this.#currentTree();
+    return { size: tree.size, root: tree.root() };
+  }
+
+  /** Calls back with the size of the log whenever entries have become durable. One listener, which must not throw. */
+  watch(onGrown: (size: number) => void): void {
+    this.#onGrown = onGrown;
   }
 
   /** Resolves when everything appended so far is durable or has been refused. */
@@ -182,20 +196,36 @@ export class DeviceLog {
   #store(batch: readonly Sealed[]): void {
     if (batch.length === 0) return;
     try {
-      const indexes = this.#db.transaction(() =>
-        batch.map(({ waiting, envelope }) => {
-          const { lastId } = this.#db.run(
-            'INSERT INTO entries (type, envelope, leaf) VALUES (?, ?, ?)',
-            ...[waiting.fact.type, formatEnvelope(envelope), entryLeaf(envelope)],
-          );
-          waiting.together?.();
-          return lastId - 1;
-        }),
-      );
+      const { indexes, tree } = this.#db.transaction(() => this.#insert(batch));
+      this.#tree = tree;
       for (const [at, { waiting }] of batch.entries()) waiting.done(indexes[at] ?? 0);
+      this.#onGrown(tree.size);
     } catch (error) {
       for (const { waiting } of batch) waiting.failed(error);
     }
+  }
+
+  /** Within a transaction; the tree is one of its own, so that nothing has to be undone with it. */
+  #insert(batch: readonly Sealed[]): { indexes: readonly number[]; tree: Frontier } {
+    const tree = this.#currentTree().clone();
+    const indexes = batch.map(({ waiting, envelope }) => {
+      const leaf = entryLeaf(envelope);
+      const { lastId } = this.#db.run(
+        'INSERT INTO entries (type, envelope, leaf) VALUES (?, ?, ?)',
+        ...[waiting.fact.type, formatEnvelope(envelope), leaf],
+      );
+      growTree(this.#db, tree, leaf);
+      waiting.together?.();
+      return lastId - 1;
+    });
+    return { indexes, tree };
+  }
+
+  /** Read from the database when that has other entries than those entered here. */
+  #currentTree(): Frontier {
+    const known = this.#tree;
+    if (known?.size === new StoredHashes(this.#db).size) return known;
+    return (this.#tree = loadFrontier(this.#db));
   }
 }
 
@@ -210,18 +240,8 @@ export function readEntries(db: Database, index: number, limit: number): readonl
     }));
 }
 
-/** Size and root (RFC 6962 §2.1) over all entries. */
-export function logHead(db: Database): { size: number; root: Buffer } {
-  const tree = new Frontier();
-  for (;;) {
-    const sql = 'SELECT leaf FROM entries WHERE id > ? ORDER BY id LIMIT ?';
-    const rows = db.all(sql, tree.size, LEAVES_PER_READ);
-    for (const row of rows) tree.push(hashOf(row['leaf']));
-    if (rows.length < LEAVES_PER_READ) return { size: tree.size, root: tree.root() };
-  }
-}
-
-function hashOf(value: SqlValue | undefined): Buffer {
-  if (!Buffer.isBuffer(value)) throw new CameraError('storage/corrupt', 'log: a leaf is missing');
-  return value;
+/** Size and root (RFC 6962 §2.1) over all entries. Throws `storage/corrupt` when a leaf is missing. */
+export function logHead(db: Database): TreeHead {
+  const tree = loadFrontier(db);
+  return { size: tree.size, root: tree.root() };
 }

@@ -40,6 +40,13 @@ export type ReportedFact =
   | { readonly type: 'stealth'; readonly isStealthy: boolean }
   | { readonly type: 'category'; readonly rec: number; readonly category: string | null }
   | { readonly type: 'rolled'; readonly rec: number; readonly from: number }
+  | {
+      readonly type: 'heartbeat';
+      readonly beat: number;
+      readonly mode: Extract<LogFact, { type: 'heartbeat' }>['mode'];
+      readonly isDocked: boolean;
+      readonly freeBytes: number | null;
+    }
   | TimeFact;
 
 /** Keeps what the card does not take, and writes it when it does. */
@@ -140,6 +147,10 @@ function factOf(fact: ReportedFact): LogFact {
       return { type: 'category', rec: fact.rec, category: fact.category };
     case 'rolled':
       return { type: 'rolled', rec: fact.rec, from: fact.from };
+    case 'heartbeat': {
+      const { beat, mode, isDocked, freeBytes } = fact;
+      return { type: 'heartbeat', beat, mode, docked: isDocked, free_bytes: freeBytes };
+    }
     case 'clock-set':
       return {
         type: 'clock-set',

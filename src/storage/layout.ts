@@ -28,6 +28,11 @@ export class CardLayout {
     return path.join(this.root, 'lapel.db');
   }
 
+  /** How the device came to its present key: a rotation a line. Not there as long as it has its first one. */
+  get rotations(): string {
+    return path.join(this.root, 'rotations.dsse');
+  }
+
   /** What the camera writes to see whether a card that failed takes anything again. */
   get probe(): string {
     return path.join(this.root, 'probe');

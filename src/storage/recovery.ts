@@ -5,6 +5,7 @@ import {
   parseEnvelopeFile,
   payloadDigest,
 } from '../evidence/dsse.js';
+import type { DeviceKeyChain } from '../evidence/key-rotation.js';
 import { openManifest, readManifest } from '../evidence/manifest.js';
 import { NO_DIGEST } from '../evidence/fields.js';
 import { openSessionKey } from '../evidence/session-key.js';
@@ -70,7 +71,7 @@ export class Recovery {
   readonly #ctx: BootContext;
   readonly #catalog: Catalog;
   readonly #log: DeviceLog;
-  readonly #devicePublicKey: Buffer;
+  readonly #deviceKeys: Buffer | DeviceKeyChain;
   readonly #quarantine: Quarantine;
   readonly #cut: SegmentRecovery;
   readonly #sessionKeys = new Map<number, Buffer | undefined>();
@@ -80,11 +81,16 @@ export class Recovery {
   readonly #seen = new Set<string>();
   #indexed = 0;
 
-  constructor(ctx: BootContext, catalog: Catalog, log: DeviceLog, devicePublicKey: Buffer) {
+  constructor(
+    ctx: BootContext,
+    catalog: Catalog,
+    log: DeviceLog,
+    deviceKeys: Buffer | DeviceKeyChain,
+  ) {
     this.#ctx = ctx;
     this.#catalog = catalog;
     this.#log = log;
-    this.#devicePublicKey = devicePublicKey;
+    this.#deviceKeys = deviceKeys;
     this.#quarantine = new Quarantine(ctx, log);
     this.#cut = new SegmentRecovery(ctx, catalog, log, this.#quarantine);
   }
@@ -274,7 +280,7 @@ export class Recovery {
     const file = this.#ctx.layout.sessionCertificate(boot);
     try {
       const text = (await this.#ctx.fs.readFile(file, ENVELOPE_BYTES_MAX)).toString('utf8');
-      const opened = openSessionKey(parseEnvelopeFile(text), this.#devicePublicKey);
+      const opened = openSessionKey(parseEnvelopeFile(text), this.#deviceKeys);
       if (opened.certificate.boot === boot) return opened.publicKey;
       throw new CameraError('evidence/malformed', 'it is that of another boot');
     } catch (error) {

@@ -1,4 +1,5 @@
 import { CameraError } from '../../errors.js';
+import type { DeviceKeyChain } from '../../evidence/key-rotation.js';
 import { payloadDigest } from '../../evidence/dsse.js';
 import type { Envelope } from '../../evidence/dsse.js';
 import { openManifest, readManifest } from '../../evidence/manifest.js';
@@ -30,7 +31,7 @@ export interface AdmittedSegment {
  */
 export function admit(
   device: string,
-  devicePublicKey: Buffer,
+  deviceKeys: Buffer | DeviceKeyChain,
   { key, ref, manifest: envelope }: OfferItem,
   offered: Offer['certificates'],
 ): AdmittedSegment {
@@ -40,7 +41,7 @@ export function admit(
   const findSession = (boot: number): Buffer | undefined => {
     const certificate = offered.get(boot);
     if (certificate === undefined) return undefined;
-    const session = openSessionKey(certificate, devicePublicKey);
+    const session = openSessionKey(certificate, deviceKeys);
     if (session.certificate.device !== device || session.certificate.boot !== boot) {
       throw refuse('a certificate is for another device or boot');
     }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { isCameraError, messageOf } from '../../errors.js';
 import type { ErrorCode } from '../../errors.js';
+import type { DeviceKeyChain } from '../../evidence/key-rotation.js';
 import { payloadDigest } from '../../evidence/dsse.js';
 import type { Envelope } from '../../evidence/dsse.js';
 import type { Logger } from '../../log.js';
@@ -91,7 +92,7 @@ export interface IntakePorts {
  */
 export class DeviceIntake {
   readonly #device: string;
-  readonly #publicKey: Buffer;
+  readonly #keys: Buffer | DeviceKeyChain;
   readonly #ports: IntakePorts;
   readonly #queue: IntakeMessage[] = [];
   readonly #setAside = new Set<string>();
@@ -106,9 +107,9 @@ export class DeviceIntake {
   #transfer: IncomingTransfer | undefined;
   #epoch: number;
 
-  constructor(device: string, publicKey: Buffer, ports: IntakePorts) {
+  constructor(device: string, keys: Buffer | DeviceKeyChain, ports: IntakePorts) {
     this.#device = device;
-    this.#publicKey = publicKey;
+    this.#keys = keys;
     this.#ports = { ...ports, logger: ports.logger.child({ device }) };
     // Above every epoch of an earlier start, unless the clock was set back; then the new start id tells the device.
     this.#epoch = Math.floor(ports.clock.wallTime().ms / 1000);
@@ -300,7 +301,7 @@ export class DeviceIntake {
   /** Says the receipt, starts the transfer, or does neither. What is wrong with one item must not stop the others. */
   async #consider(item: OfferItem): Promise<void> {
     try {
-      const segment = admit(this.#device, this.#publicKey, item, this.#offer.certificates);
+      const segment = admit(this.#device, this.#keys, item, this.#offer.certificates);
       await this.#answer(item, segment);
     } catch (error) {
       if (!isCameraError(error) || !itemFaults.has(error.code)) {

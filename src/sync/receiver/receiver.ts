@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../../clock.js';
 import { CameraError, hasErrorCode, messageOf } from '../../errors.js';
-import { findDevice } from '../../evidence/trust.js';
+import { findDeviceChain } from '../../evidence/trust.js';
 import type { Trust } from '../../evidence/trust.js';
 import type { Logger } from '../../log.js';
 import { decodeAttachment, decodeChunk, decodeLeaves } from '../binary-messages.js';
@@ -155,11 +155,11 @@ export class Receiver {
   #intake(device: string): DeviceIntake | undefined {
     const known = this.#intakes.get(device);
     if (known !== undefined) return known;
-    const publicKey = findDevice(this.#trust, device);
+    const keys = findDeviceChain(this.#trust, device);
     const connection = this.#connection;
-    if (publicKey === undefined || connection === undefined) return undefined;
+    if (keys === undefined || connection === undefined) return undefined;
     const { store, clock } = this.#ports;
-    const intake = new DeviceIntake(device, publicKey, {
+    const intake = new DeviceIntake(device, keys, {
       key: this.#key,
       store,
       clock,

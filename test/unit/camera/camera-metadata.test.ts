@@ -125,3 +125,16 @@ test('stealth is sealed with each segment that has a part of it, in the time of 
     { type: 'interval', kind: 'stealth', from_ms: 60_000, to_ms: 65_000 },
   ]);
 });
+
+test('motion that is too old to be sealed is let go, however many triggers wanted it', (t) => {
+  const metadata = collector();
+  for (let minute = 0; minute < 60; minute += 5) {
+    const pressedAt = minute * 60_000 + 30_000;
+    live(metadata, minute * 60_000, pressedAt);
+    metadata.trigger('start', monotonicMs(pressedAt));
+    live(metadata, pressedAt, (minute + 5) * 60_000);
+  }
+  const lines = metadata.linesFor({ rec: 1, from: 0, to: 3_600_000, mediaMs: 0, isLast: true });
+  t.true(ofType(lines, 'imu').every(({ mono }) => mono >= 3_600_000 - 660_000 - 30_000));
+  t.is(ofType(lines, 'imu').length, 2 * 60);
+});

@@ -32,7 +32,16 @@ test('a new database has the schema, and opening it again keeps the rows', async
   const first = openDatabase(file);
   first.run('INSERT INTO boots (boot) VALUES (?)', 7);
   first.close();
-  t.deepEqual(tables(file), ['boots', 'entries', 'holds', 'nonces', 'recordings', 'segments']);
+  t.deepEqual(tables(file), [
+    'boots',
+    'checkpoints',
+    'entries',
+    'holds',
+    'log_nodes',
+    'nonces',
+    'recordings',
+    'segments',
+  ]);
   const second = openDatabase(file);
   t.deepEqual({ ...second.get('SELECT * FROM boots') }, { boot: 7 });
   second.close();
@@ -55,8 +64,10 @@ test('a database of an older schema is brought up to date, its rows kept', async
   openDatabase(file).close();
   t.deepEqual(tables(file), [
     'boots',
+    'checkpoints',
     'entries',
     'holds',
+    'log_nodes',
     'nonces',
     'other',
     'recordings',
