@@ -15,6 +15,12 @@ export interface UploaderListener {
   onPhase?(phase: DockPhase): void;
 }
 
+/** Whose receipts count. */
+export const receiversOf = ({
+  receivers,
+}: Config): readonly { readonly rx: string; readonly publicKey: Buffer }[] =>
+  receivers.map(({ rx, spki }) => ({ rx, publicKey: fromSpkiBase64(spki) }));
+
 /** The side of the dock that the card is offered from; its broker, key and receivers are those of the configuration. */
 export async function makeUploader(
   { clock }: Board,
@@ -28,7 +34,7 @@ export async function makeUploader(
     device: config.deviceId,
     boot: card.boot,
     certificate: await card.outgoing.certificate(card.boot),
-    receivers: config.receivers.map(({ rx, spki }) => ({ rx, publicKey: fromSpkiBase64(spki) })),
+    receivers: receiversOf(config),
   };
   const ports = {
     segments: card.outgoing,

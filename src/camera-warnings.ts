@@ -1,3 +1,4 @@
+import { hourOf } from './camera-card.js';
 import type { IndicatorFacts } from './capture/indicator.js';
 import type { Cancel } from './clock.js';
 import { CameraError, messageOf } from './errors.js';
@@ -14,7 +15,6 @@ const CHARGE_PERCENT_MIN = 10;
 const EMPTY_PERCENT_MAX = 3;
 /** Above the limit by this much a battery is no longer empty: its gauge wavers. */
 const REFILLED_PERCENT_MIN = 5;
-const HOUR_S = 3600;
 
 export interface Warnings extends Pick<
   IndicatorFacts,
@@ -32,6 +32,7 @@ export class CameraWarnings {
   readonly #board: WatchedBoard;
   readonly #card: Pick<Card, 'freeBytes'>;
   readonly #reserveBytes: number;
+  readonly #bitrateKbps: () => number;
   readonly #log: Logger;
   readonly #tell: (warnings: Partial<Warnings>) => void;
   readonly #cancel: Cancel;
@@ -41,14 +42,19 @@ export class CameraWarnings {
   #isBatteryEmpty = false;
   #isClosed = false;
 
-  /** `reserveBytes`: what no recording may start with less than, and therefore does not count as room. */
+  /**
+   * `reserveBytes`: what no recording may start with less than, and therefore does not count as room. `bitrateKbps`: what
+   * the footage takes just now; that of the board when it is left out.
+   */
   constructor(
     board: WatchedBoard,
     card: Pick<Card, 'freeBytes'>,
     reserveBytes: number,
     log: Logger,
     tell: (warnings: Partial<Warnings>) => void,
+    bitrateKbps: () => number = () => board.camera.bitrateKbps,
   ) {
+    this.#bitrateKbps = bitrateKbps;
     this.#board = board;
     this.#card = card;
     this.#reserveBytes = reserveBytes;
@@ -118,7 +124,7 @@ export class CameraWarnings {
   }
 
   #roomOf(freeBytes: number): Warnings['storage'] {
-    const bytesPerHour = ((this.#board.camera.bitrateKbps * 1000) / 8) * HOUR_S;
+    const bytesPerHour = hourOf(this.#bitrateKbps());
     const room = Math.max(0, freeBytes - this.#reserveBytes);
     if (room < bytesPerHour / 2) return 'half-hour';
     return room < bytesPerHour ? 'hour' : 'ample';

@@ -14,13 +14,14 @@ import { judgeMotion, startFallState } from './hal/drivers/fall-detector.js';
 import type { Imu } from './hal/drivers/imu.js';
 import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
+import { bitrateOf, CameraCard, hourOf, retainMsOf } from './camera-card.js';
 import { CameraClock } from './camera-clock.js';
 import type { TimeStatus } from './camera-clock.js';
 import { CameraMetadata } from './camera-metadata.js';
 import { CameraMounting } from './camera-mounting.js';
 import { CameraReadiness } from './camera-readiness.js';
 import { openCard } from './storage/card.js';
-import type { Card } from './storage/card.js';
+import type { Card, CardOptions } from './storage/card.js';
 import { retentionStatus } from './storage/retention-status.js';
 import type { RetentionStatus } from './storage/retention-status.js';
 import type { CatalogTotals } from './storage/catalog.js';
@@ -35,7 +36,7 @@ import { checkedLaunches } from './camera-launches.js';
 import { checkMemory, makeRecorder } from './camera-recorder.js';
 import type { CameraFacts } from './camera-recorder.js';
 import { CameraTriggers, hasTriggers } from './camera-triggers.js';
-import { makeUploader } from './camera-uploader.js';
+import { makeUploader, receiversOf } from './camera-uploader.js';
 import { CameraWarnings } from './camera-warnings.js';
 
 export interface CameraOptions {
@@ -49,6 +50,9 @@ export interface CameraOptions {
   readonly rotations?: readonly Envelope[];
   readonly configDigest: string;
   readonly firmwareDigest: string;
+  /** The right to delete what has a receipt; without it the card only fills. */
+  readonly removal?: CardOptions['removal'];
+  readonly wrapDatabase?: CardOptions['wrapDatabase'];
 }
 
 export interface CameraListener extends RecorderListener {
@@ -83,8 +87,10 @@ export interface CameraStatus {
   readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
   /** Commands and other cameras; null when the configuration wants neither. */
   readonly triggers: TriggerLinkStatus | null;
-  readonly card: CatalogTotals & { readonly freeBytes: number };
+  readonly card: CatalogTotals & { readonly freeBytes: number; readonly reserveBytes: number };
   readonly retention: RetentionStatus;
+  /** Entries of the log that wait in memory because the card takes nothing, and those that no longer fitted. */
+  readonly backlog: { readonly waiting: number; readonly lost: number };
 }
 
 /** A start takes up to 5 s until it buffers; pictures and positions are there by then. */
@@ -166,7 +172,7 @@ export class Camera {
     this.#config = config;
     this.#log = log;
     this.#indicator = indicator;
-    this.#readiness = new CameraReadiness(board, recorder, card, config.reserveBytes);
+    this.#readiness = new CameraReadiness(board, recorder, card, card.reserveBytes);
     recorder.on({
       recordingStarted: () => {
         metadata.trigger('start', board.clock.monotonicMs());
@@ -213,6 +219,11 @@ export class Camera {
         device: config.deviceId,
         recipients: config.recipients.map(parseRecipient),
         reserveBytes: config.reserveBytes,
+        reservePercent: config.reservePercent,
+        receivers: receiversOf(config),
+        retainMs: retainMsOf(config),
+        roomBytes: hourOf(board.camera.bitrateKbps),
+        wallTime: () => time.wallAt(board.clock.monotonicMs()),
         onSealed: () => undefined,
       },
     );
@@ -247,7 +258,7 @@ export class Camera {
     const warnings = new CameraWarnings(
       this.#board,
       this.card,
-      this.#config.reserveBytes,
+      this.card.reserveBytes,
       this.#log,
       ({ isBatteryEmpty, isTooHot, ...facts }) => {
         this.#indicator.setFacts(facts);
@@ -256,9 +267,14 @@ export class Camera {
         const heat = this.#isTooHot ? 'thermal' : undefined;
         this.recorder.setLimit(this.#isBatteryEmpty ? 'battery' : heat);
       },
+      () => bitrateOf(this.recorder.status(), this.#board.camera.bitrateKbps),
     );
+    const { clock, health } = this.#board;
+    const { card, recorder } = this;
+    const watch = new CameraCard({ clock, health, card, recorder, log: this.#log });
     this.#cancels.push(() => {
       warnings.close();
+      watch.close();
     });
     this.#cancels.push(
       dock.watch((isDocked) => {
@@ -304,6 +320,8 @@ export class Camera {
 
   async status(): Promise<CameraStatus> {
     const totals = this.card.totals();
+    const freeBytes = await this.card.freeBytes();
+    const { receivers } = this.#config;
     const recorder = this.recorder.status();
     return {
       device: this.#config.deviceId,
@@ -318,8 +336,9 @@ export class Camera {
       }),
       dock: { isDocked: this.#board.dock.isDocked(), phase: this.uploader.phase },
       triggers: this.#triggers?.status() ?? null,
-      card: { ...totals, freeBytes: await this.card.freeBytes() },
-      retention: retentionStatus(totals, this.#config.receivers.length),
+      card: { ...totals, freeBytes, reserveBytes: this.card.reserveBytes },
+      retention: retentionStatus(totals, receivers.length, this.card.retention.plan(freeBytes)),
+      backlog: this.card.secondTry.backlog,
     };
   }
 

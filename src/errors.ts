@@ -150,7 +150,7 @@ const table = {
   'keys/permissions': ['failed-precondition', 'Make the key file private: chmod 600.'],
   'storage/disk-full': [
     'resource-exhausted',
-    'Use a larger card, or lower reserveBytes; footage is never deleted to make room.',
+    'Use a larger card, dock the camera, or lower reserveBytes and reservePercent; only footage with a receipt is deleted to make room.',
   ],
   'storage/not-found': ['invalid-argument', 'Check the path.'],
   'storage/io': ['unavailable', 'The card does not take or give data; check it and its mount.'],

@@ -131,6 +131,13 @@ export class Recorder {
     if (limit !== this.#state.limit) this.#dispatch({ type: 'limit', limit });
   }
 
+  /** The card takes no new recording; one that runs goes on for as long as it can. Told once until `storageRecovered`. */
+  storageFailed(code: ErrorCode, detail: string): void {
+    const { activity, storage } = this.#state;
+    if (activity !== 'none' || storage === 'failed') return;
+    this.#dispatch({ type: 'storageFailed', code, detail });
+  }
+
   /** There is room again, or the card is back: ends the fault that the storage made. */
   storageRecovered(): void {
     this.#dispatch({ type: 'storageOk' });

@@ -112,6 +112,7 @@ async function prepare({ fs }: Machine, places: Places): Promise<void> {
     preEventMs: PRE_EVENT_MS,
     segmentMs: SEGMENT_MS,
     reserveBytes: RESERVE_BYTES,
+    reservePercent: 0,
   });
 }
 

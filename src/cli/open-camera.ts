@@ -91,6 +91,7 @@ export async function openCamera(
         rotations,
         configDigest: configDigest(options.config),
         firmwareDigest: await firmwareDigest(),
+        removal: machine.remover,
       },
       listener,
     );

@@ -1,7 +1,8 @@
 import type { CameraStatus } from '../camera.js';
 import { CameraError, hasErrorCode } from '../errors.js';
-import type { FileSystem } from '../hal/ports/file-system.js';
+import { retainMsOf } from '../camera-card.js';
 import { openMachine } from '../hal/machine.js';
+import type { Machine } from '../hal/machine.js';
 import { readCardStatus } from '../storage/card-status.js';
 import type { CardStatus } from '../storage/card-status.js';
 import { CardLayout } from '../storage/layout.js';
@@ -20,26 +21,36 @@ export async function run(
   output: Output,
 ): Promise<number> {
   const paths = dataPaths(getText(options, 'data'));
-  const { fs, clock } = openMachine();
+  const machine = openMachine();
   try {
     const request = { verb: 'status', words: [] };
     // The camera is this same program, so its answer has this shape.
-    const status = (await sendControl(paths.control, request, clock)) as CameraStatus;
+    const status = (await sendControl(paths.control, request, machine.clock)) as CameraStatus;
     if (output.isJson) printJson(output, { ok: true, running: true, ...status });
     else printRunning(output, status);
   } catch (error) {
     if (!hasErrorCode(error, 'cli/not-running')) throw error;
-    await tellStopped(fs, paths, output);
+    await tellStopped(machine, paths, output);
   }
   return 0;
 }
 
 /** What there is to say of a camera that does not run. */
-async function tellStopped(fs: FileSystem, paths: DataPaths, output: Output): Promise<void> {
+async function tellStopped(
+  { fs, clock }: Machine,
+  paths: DataPaths,
+  output: Output,
+): Promise<void> {
   await requireCamera(fs, paths.root);
-  const { deviceId, receivers } = await readConfigFile(fs, paths.config);
+  const config = await readConfigFile(fs, paths.config);
+  const { deviceId, receivers, reserveBytes, reservePercent } = config;
   const hasRun = await fs.exists(new CardLayout(paths.card).database);
-  const card = hasRun ? await readCardStatus(fs, paths.card, receivers.length) : undefined;
+  const policy = {
+    ...{ receivers: receivers.length, reserveBytes, reservePercent },
+    retainMs: retainMsOf(config),
+    wallTime: clock.wallTime(),
+  };
+  const card = hasRun ? await readCardStatus(fs, paths.card, policy) : undefined;
   if (output.isJson) {
     const nothing = { card: null, retention: null };
     printJson(output, { ok: true, running: false, device: deviceId, ...(card ?? nothing) });
@@ -63,6 +74,7 @@ function printRunning(
     time,
     dock,
     triggers,
+    backlog,
     ...card
   }: CameraStatus,
 ): void {
@@ -72,6 +84,11 @@ function printRunning(
   if (fault !== null) say(output, `fault: ${new CameraError(fault.code, fault.message).line}`);
   for (const { part, code, message } of parts) {
     say(output, `${part}: ${new CameraError(code, message).line}`);
+  }
+  const { waiting, lost } = backlog;
+  if (waiting > 0) {
+    const more = lost > 0 ? `, ${lost} more are lost` : '';
+    say(output, `log: ${waiting} entries wait in memory until the card takes them${more}`);
   }
   for (const { part, detail } of check ?? []) say(output, `not ready, ${part}: ${detail}`);
   const buffered = formatSeconds(recorder.bufferedMs / 1000);
@@ -99,7 +116,12 @@ function describeTriggers({
 
 function printCard(output: Output, { card, retention }: CardStatus): void {
   const free = formatBytes(card.freeBytes);
-  say(output, `card: ${card.segments} segments, ${formatBytes(card.bytes)}, ${free} free`);
+  const reserve = formatBytes(card.reserveBytes);
+  const full = card.freeBytes < card.reserveBytes ? ': full, no recording starts' : '';
+  const footage = `${card.segments} segments, ${formatBytes(card.bytes)}`;
+  say(output, `card: ${footage}, ${free} free, ${reserve} of them in reserve${full}`);
   say(output, `receipts: ${card.receipted} of ${card.segments}, offered ${card.offered}`);
+  if (card.deletedSegments > 0) say(output, `deleted: ${card.deletedSegments}, all with receipts`);
   say(output, `retention: ${retention.reason}`);
+  for (const line of retention.outlook) say(output, `  ${line}`);
 }

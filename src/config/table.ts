@@ -46,6 +46,8 @@ const PORT_MAX = 65_535;
 /** Nobody counts more pulses of a motor. */
 const CATEGORIES_MAX = 6;
 const CATEGORY_LENGTH_MAX = 40;
+/** A year; whoever wants more wants null. */
+const RETAIN_HOURS_MAX = 8760;
 
 const id = z.string().regex(ID_PATTERN, {
   error: 'must be 1 to 64 letters, digits and hyphens, not a hyphen first',
@@ -277,6 +279,22 @@ export const settings = {
     effect: 'restart',
     doc: 'Free space below which no recording starts; a running one may use it to end well.',
   }),
+  reservePercent: number({
+    min: 0,
+    max: 50,
+    unit: '%',
+    default: 15,
+    floor: 0,
+    effect: 'restart',
+    doc: 'The same as a part of the whole card; the larger of the two counts.',
+  }),
+  retainAfterReceiptHours: {
+    schema: wholeNumber(0, RETAIN_HOURS_MAX, 'h').nullable().default(null),
+    unit: 'h',
+    bounds: `null, or 0 to ${RETAIN_HOURS_MAX}`,
+    effect: 'restart',
+    doc: 'How long footage stays on the card after its receipt; null for as long as there is room. Marked segments and their neighbours, and what is on hold, stay longer; without a receipt nothing ever goes.',
+  },
   frameTime: onOff({
     default: true,
     effect: 'restart',

@@ -30,6 +30,8 @@ const entry = <T extends string, S extends z.core.$ZodLooseShape>(type: T, field
     device: deviceId,
     boot: counter,
     mono: count,
+    /** When it was to be written, in `mono` of the same boot: the card did not take it then, and memory kept it. */
+    late: count.optional(),
     ...fields,
   });
 
@@ -134,6 +136,13 @@ const schema = z.discriminatedUnion('type', [
   }),
   /** The second half: the last file is gone. `receipt` is that of the `deletable` before it, `bytes` what became free. */
   entry('deleted', { seg: segmentText, man: digest, receipt: digest, bytes: count }),
+  /** The deletion is taken back before anything was gone: somebody holds it now, or its receipt does not count any more. */
+  entry('kept', {
+    seg: segmentText,
+    man: digest,
+    receipt: digest,
+    why: z.enum(['hold', 'receipt']),
+  }),
   /** A recording or segment must not be deleted, whatever receipt there is. */
   entry('hold', holdFields),
   /** The hold of the same `by` and target ends. */

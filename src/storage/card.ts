@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../clock.js';
+import type { Cancel, Clock, WallTime } from '../clock.js';
 import type { AgeRecipient } from '../evidence/age-recipients.js';
 import { formatEnvelopeFile, payloadDigest } from '../evidence/dsse.js';
 import type { Envelope } from '../evidence/dsse.js';
@@ -18,6 +18,7 @@ import type { CatalogTotals } from './catalog.js';
 import type { Database } from './database.js';
 import { CheckpointBook } from './checkpoint-book.js';
 import { CheckpointMemory } from './checkpoint-memory.js';
+import type { RemovalRight, TrustedReceiver } from './deletion.js';
 import { DeviceLog, entryWords } from './device-log.js';
 import { Journal } from './journal.js';
 import { makeSessionSigner, spkiOf } from './keys.js';
@@ -28,6 +29,8 @@ import { Recovery } from './recovery.js';
 import { enterRotations } from './rotation-entries.js';
 import type { RecoverySummary } from './recovery.js';
 import type { MetadataSource, SealedSegment } from './segment-facts.js';
+import { Retention } from './retention.js';
+import { SecondTry, watchedDatabase } from './second-try.js';
 import { TriggerBook } from './trigger-book.js';
 
 /**
@@ -40,6 +43,7 @@ const LOG_PATIENCE_MS = 100;
 const CHECKPOINT_ENTRIES = 64;
 /** What made the log grow, a press above all, has the processor to itself; the signature of 3 ms comes after. */
 const CHECKPOINT_DELAY_MS = 2000;
+const PROBE = Buffer.from('lapel\n');
 
 export interface CardOptions {
   /** Directory of the evidence card. */
@@ -59,7 +63,21 @@ export interface CardOptions {
   readonly bootFile?: string;
   /** A recording starts only above this much free space. */
   readonly reserveBytes: number;
+  /** And above this part of the whole card, in percent; 0 when it is left out. */
+  readonly reservePercent?: number;
   readonly onSealed: (segment: SealedSegment) => void;
+  /** The right to delete what has a receipt. Without it nothing is ever deleted. */
+  readonly removal?: RemovalRight | undefined;
+  /** Receivers whose receipts allow a deletion. */
+  readonly receivers?: readonly TrustedReceiver[];
+  /** How long footage stays after its receipt; for as long as there is room when it is left out. */
+  readonly retainMs?: number | undefined;
+  /** So much is kept free beyond the reserve as long as something may be deleted for it; 0 when it is left out. */
+  readonly roomBytes?: number;
+  /** Stands between the card and its database: for tests of a card that fails. */
+  readonly wrapDatabase?: ((db: Database) => Database) | undefined;
+  /** The time that the camera believes; that of the clock when it is left out. */
+  readonly wallTime?: () => WallTime;
 }
 
 export interface CardServices {
@@ -79,10 +97,17 @@ export interface Card {
   readonly journal: Journal;
   readonly outgoing: Outgoing;
   readonly triggers: TriggerBook;
+  readonly retention: Retention;
+  /** What the card does not take, and whether it fails. */
+  readonly secondTry: SecondTry;
+  /** A recording starts only above this much free space. */
+  readonly reserveBytes: number;
   /** The start-up pass over earlier boots; runs beside buffering. */
   readonly recovered: Promise<RecoverySummary>;
   totals(): CatalogTotals;
   freeBytes(): Promise<number>;
+  /** Writes and syncs a few bytes: resolves when the card takes them. Rejects with the errors of the file system. */
+  probe(): Promise<void>;
   /**
    * The signed head (C2SP tlog-checkpoint) over everything appended so far, kept on the card. Rejects as
    * `CheckpointBook.make` throws.
@@ -104,7 +129,10 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
   const { fs } = services;
   const layout = new CardLayout(options.card);
   await fs.makeDirectory(layout.evidence);
-  const { db, damaged } = await openCardDatabase(fs, layout);
+  const { db: opened, damaged } = await openCardDatabase(fs, layout);
+  const watched: { failed?: (error: unknown) => void } = {};
+  const wrapped = options.wrapDatabase?.(opened) ?? opened;
+  const db = watchedDatabase(wrapped, (error) => watched.failed?.(error));
   const faults = damaged.map((file) => `the database was damaged: ${file}`);
   const signer = makeSessionSigner();
   try {
@@ -126,18 +154,30 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
       const detail = entryWords(fault);
       await entries.append({ type: 'fault', code: 'storage/corrupt', detail });
     }
-    return cardOf(
-      ctx,
-      options,
-      db,
-      entries,
-      keepCheckpoints(ctx, options.deviceKey, db, entries, memory),
+    const secondTry = new SecondTry(services.clock, services.log, (code, detail, late) =>
+      entries.append({ type: 'fault', code, detail: entryWords(detail), late }),
     );
+    watched.failed = (error) => {
+      secondTry.failed(error);
+    };
+    const reserveBytes = await reserveOf(fs, options);
+    const checkpoints = keepCheckpoints(ctx, options.deviceKey, db, entries, memory);
+    return cardOf(ctx, { ...options, reserveBytes }, db, entries, checkpoints, secondTry);
   } catch (error) {
     signer.destroy();
     db.close();
     throw error;
   }
+}
+
+/** The larger of the two reserves. */
+async function reserveOf(
+  fs: FileSystem,
+  { card, reserveBytes, reservePercent = 0 }: CardOptions,
+): Promise<number> {
+  if (reservePercent === 0) return reserveBytes;
+  const share = ((await fs.totalBytes(card)) * reservePercent) / 100;
+  return Math.max(reserveBytes, Math.round(share));
 }
 
 /** The signed heads of the log: one now, one whenever it has grown enough, one whenever somebody asks. */
@@ -200,6 +240,7 @@ function cardOf(
   db: Database,
   entries: DeviceLog,
   checkpoints: Checkpoints,
+  secondTry: SecondTry,
 ): Card {
   const { identity, fs, layout, log } = ctx;
   const catalog = new Catalog(db);
@@ -208,18 +249,35 @@ function cardOf(
   recovered.catch((error: unknown) => {
     log.error({ error }, 'recovery failed');
   });
-  const recordings = new RecordingStore(ctx, catalog, entries, options);
+  const { reserveBytes } = options;
+  const retention = new Retention(ctx, catalog, entries, {
+    removal: options.removal,
+    receivers: options.receivers ?? [],
+    retainMs: options.retainMs,
+    wantedFreeBytes: reserveBytes + (options.roomBytes ?? 0),
+    wallTime: options.wallTime ?? (() => ctx.clock.wallTime()),
+  });
+  retention.start(recovered);
+  const recordings = new RecordingStore(ctx, catalog, entries, {
+    ...options,
+    makeRoom: () => retention.look(),
+    memory: secondTry,
+  });
   return {
     boot: identity.boot,
     sessionKeyId: identity.signer.keyId,
     session: identity.signer,
     recordings,
-    journal: new Journal(entries),
-    outgoing: new Outgoing(ctx, catalog, entries),
+    journal: new Journal(entries, secondTry),
+    outgoing: new Outgoing(ctx, catalog, entries, () => void retention.look()),
     triggers: new TriggerBook(db, entries),
+    retention,
+    secondTry,
+    reserveBytes,
     recovered,
     totals: () => catalog.totals(),
     freeBytes: () => fs.freeBytes(layout.root),
+    probe: () => fs.writeAtomic(layout.probe, PROBE),
     checkpoint: async () => {
       await entries.settled();
       return checkpoints.make();
@@ -227,6 +285,9 @@ function cardOf(
     close: async (reason) => {
       await recordings.close();
       await Promise.allSettled([recovered]);
+      await retention.close();
+      await entries.settled();
+      await secondTry.close();
       if (reason !== undefined) await noteEnd(ctx, entries, reason);
       await entries.settled();
       await checkpoints.finish();

@@ -1,6 +1,8 @@
 import { CameraError } from '../errors.js';
 import type { SegmentRef } from '../units.js';
 import type { Database, SqlValue } from './database.js';
+import type { HeldOnCard } from './retention-plan.js';
+import type { SegmentLife, Stage } from './segment-life.js';
 
 /**
  * So often a segment is offered before those that were offered less go first. A receiver that refuses one refuses it
@@ -9,12 +11,12 @@ import type { Database, SqlValue } from './database.js';
  */
 const OFFERS_BEFORE_YIELDING = 8;
 
-/** A segment that has its manifest. Rows are only ever added, and completed by a receipt. */
+/** A segment that has its manifest. Rows are only ever added, and completed by a receipt and the end of the segment. */
 export interface CatalogRow {
   readonly ref: SegmentRef;
   readonly bytes: number;
   readonly ending: string;
-  /** The manifest envelope, one line of JSON. */
+  /** The manifest envelope, one line of JSON; empty once the segment is deleted. */
   readonly manifest: string;
   /** Hex SHA-256 of the manifest's payload. */
   readonly digest: string;
@@ -22,8 +24,24 @@ export interface CatalogRow {
   readonly offers: number;
   /** The receipt envelope, or undefined as long as no receiver has vouched for a durable copy. */
   readonly receipt: string | undefined;
+  /** Whether the wearer marked something in it; undefined when nobody can say any more. */
+  readonly isMarked: boolean | undefined;
+  readonly stage: Stage;
 }
 
+/** What is known of a segment when it is sealed. */
+export type NewRow = Omit<CatalogRow, 'offers' | 'receipt' | 'isMarked' | 'stage'> & {
+  readonly isMarked?: boolean | undefined;
+};
+
+/** Somebody who wants a recording or a segment kept; `target` is `<boot>/<rec>` or `<boot>/<rec>/<seq>`. */
+export interface Hold {
+  readonly target: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** Of the segments that are on the card, but for `deletedSegments`. */
 export interface CatalogTotals {
   readonly segments: number;
   readonly bytes: number;
@@ -31,6 +49,7 @@ export interface CatalogTotals {
   readonly receipted: number;
   readonly pendingSegments: number;
   readonly pendingBytes: number;
+  readonly deletedSegments: number;
 }
 
 const number = (value: SqlValue | undefined): number => {
@@ -42,6 +61,19 @@ const text = (value: SqlValue | undefined): string => {
   return value;
 };
 
+/** How far a deletion is, in the column `removal`. */
+const NOT_BEGUN = 0;
+const DELETABLE = 1;
+const DELETED = 2;
+
+function stageOf(row: Record<string, SqlValue>): Stage {
+  const removal = number(row['removal']);
+  if (removal === DELETED) return 'deleted';
+  if (removal === DELETABLE) return 'deletable';
+  if (row['receipt'] !== null) return 'receipted';
+  return number(row['offers']) > 0 ? 'offered' : 'sealed';
+}
+
 const toRow = (row: Record<string, SqlValue>): CatalogRow => ({
   ref: { boot: number(row['boot']), rec: number(row['rec']), seq: number(row['seq']) },
   bytes: number(row['bytes']),
@@ -50,15 +82,23 @@ const toRow = (row: Record<string, SqlValue>): CatalogRow => ({
   digest: text(row['digest']),
   offers: number(row['offers']),
   receipt: row['receipt'] === null ? undefined : text(row['receipt']),
+  isMarked: row['marked'] === null ? undefined : row['marked'] === 1,
+  stage: stageOf(row),
+});
+
+/** A segment as `stepLife` knows it; `receipt` is the digest of its receipt. */
+export const lifeOf = (row: CatalogRow, receipt: string | undefined): SegmentLife => ({
+  ...{ ref: row.ref, digest: row.digest, bytes: row.bytes, stage: row.stage },
+  receipt,
 });
 
 /**
- * The index of sealed segments and of their life: sealed, offered, receipted.
+ * The index of sealed segments and of their life: sealed, offered, receipted, deletable, deleted.
  *
  * INVARIANTS
  * 1. A row exists only for a segment whose manifest is durable on the card.
  * 2. `receipt` is set once, to a verified receipt, and never unset.
- * 3. Everything here but the receipts can be rebuilt from the files; recovery does so.
+ * 3. Everything here but receipts, marks, holds and what is deleted can be rebuilt from the files; recovery does so.
  */
 export class Catalog {
   readonly #db: Database;
@@ -91,12 +131,13 @@ export class Catalog {
   }
 
   /** Adds a sealed segment; false when it was known already. */
-  add(row: Omit<CatalogRow, 'offers' | 'receipt'>): boolean {
+  add(row: NewRow): boolean {
     const { boot, rec, seq } = row.ref;
     const { changes } = this.#db.run(
-      `INSERT INTO segments (boot, rec, seq, bytes, ending, manifest, digest) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO segments (boot, rec, seq, bytes, ending, manifest, digest, marked) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO NOTHING`,
       ...[boot, rec, seq, row.bytes, row.ending, row.manifest, row.digest],
+      row.isMarked === undefined ? null : Number(row.isMarked),
     );
     return changes > 0;
   }
@@ -161,10 +202,15 @@ export class Catalog {
   }
 
   /** Keeps the first receipt of a segment; false when there was one or the segment is unknown. */
-  receipted({ boot, rec, seq }: SegmentRef, receipt: string): boolean {
+  receipted(
+    { boot, rec, seq }: SegmentRef,
+    receipt: string,
+    receiptMs: number | null = null,
+  ): boolean {
     const { changes } = this.#db.run(
-      'UPDATE segments SET receipt = ? WHERE boot = ? AND rec = ? AND seq = ? AND receipt IS NULL',
-      ...[receipt, boot, rec, seq],
+      `UPDATE segments SET receipt = ?, receipt_ms = ?
+       WHERE boot = ? AND rec = ? AND seq = ? AND receipt IS NULL`,
+      ...[receipt, receiptMs, boot, rec, seq],
     );
     return changes > 0;
   }
@@ -175,8 +221,9 @@ export class Catalog {
          COALESCE(SUM(offers > 0), 0) AS offered, COUNT(receipt) AS receipted,
          COALESCE(SUM(receipt IS NULL), 0) AS pendingSegments,
          COALESCE(SUM(CASE WHEN receipt IS NULL THEN bytes END), 0) AS pendingBytes
-       FROM segments`,
+       FROM segments WHERE removal < 2`,
     );
+    const deleted = this.#db.get('SELECT COUNT(*) AS segments FROM segments WHERE removal = 2');
     return {
       segments: number(row?.['segments']),
       bytes: number(row?.['bytes']),
@@ -184,6 +231,90 @@ export class Catalog {
       receipted: number(row?.['receipted']),
       pendingSegments: number(row?.['pendingSegments']),
       pendingBytes: number(row?.['pendingBytes']),
+      deletedSegments: number(deleted?.['segments']),
     };
   }
+
+  /** Everything on the card, in order, as a plan of deletions needs it. */
+  onCard(): readonly HeldOnCard[] {
+    const held = new Set(this.holds().map(({ target }) => target));
+    return this.#db
+      .all(
+        `SELECT boot, rec, seq, bytes, offers, removal, receipt IS NULL AS lacks, receipt_ms,
+           EXISTS (SELECT 1 FROM segments near WHERE near.boot = s.boot AND near.rec = s.rec
+             AND near.seq BETWEEN s.seq - 1 AND s.seq + 1 AND COALESCE(near.marked, 1) = 1) AS marked
+         FROM segments s WHERE removal < 2 ORDER BY boot, rec, seq`,
+      )
+      .map((row) => {
+        const ref = { boot: number(row['boot']), rec: number(row['rec']), seq: number(row['seq']) };
+        const stage = stageOf({ ...row, receipt: row['lacks'] === 1 ? null : '' });
+        const time = row['receipt_ms'];
+        return {
+          ref,
+          bytes: number(row['bytes']),
+          stage: stage === 'deleted' ? 'deletable' : stage,
+          receiptedAt: typeof time === 'number' ? time : undefined,
+          isHeld: targetsOf(ref).some((target) => held.has(target)),
+          isMarked: row['marked'] === 1,
+        };
+      });
+  }
+
+  /** Segments whose deletion has its entry in the log, and no end yet. */
+  deletable(): readonly CatalogRow[] {
+    return this.#db
+      .all('SELECT * FROM segments WHERE removal = 1 ORDER BY boot, rec, seq')
+      .map(toRow);
+  }
+
+  /**
+   * The new stage of a segment whose receipt is there. A deleted one loses its manifest, which the receiver has: rows
+   * are for the life of a camera, and ten thousand manifests are 30 MB.
+   */
+  setStage({ boot, rec, seq }: SegmentRef, stage: 'receipted' | 'deletable' | 'deleted'): void {
+    const removal = { receipted: NOT_BEGUN, deletable: DELETABLE, deleted: DELETED }[stage];
+    this.#db.run(
+      `UPDATE segments SET removal = ?, manifest = CASE WHEN ? = 2 THEN '' ELSE manifest END
+       WHERE boot = ? AND rec = ? AND seq = ? AND receipt IS NOT NULL`,
+      ...[removal, removal, boot, rec, seq],
+    );
+  }
+
+  /** Whether the catalog has a recording or a segment of it. */
+  knows(target: string): boolean {
+    const [boot = 0, rec = 0, seq] = target.split('/').map(Number);
+    if (seq !== undefined) return this.find({ boot, rec, seq }) !== undefined;
+    const sql = `SELECT 1 FROM segments WHERE boot = ? AND rec = ?
+      UNION SELECT 1 FROM recordings WHERE boot = ? AND rec = ?`;
+    return this.#db.get(sql, boot, rec, boot, rec) !== undefined;
+  }
+
+  holds(): readonly Hold[] {
+    return this.#db.all('SELECT target, by, reason FROM holds ORDER BY target, by').map((row) => ({
+      target: text(row['target']),
+      by: text(row['by']),
+      reason: text(row['reason']),
+    }));
+  }
+
+  isHeld(ref: SegmentRef): boolean {
+    return targetsOf(ref).some(
+      (target) => this.#db.get('SELECT 1 FROM holds WHERE target = ?', target) !== undefined,
+    );
+  }
+
+  hold({ target, by, reason }: Hold): void {
+    const sql = 'INSERT INTO holds (target, by, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING';
+    this.#db.run(sql, target, by, reason);
+  }
+
+  release(target: string, by: string): void {
+    this.#db.run('DELETE FROM holds WHERE target = ? AND by = ?', target, by);
+  }
 }
+
+/** What a hold may name to keep this segment. */
+const targetsOf = ({ boot, rec, seq }: SegmentRef): readonly string[] => [
+  `${boot}/${rec}`,
+  `${boot}/${rec}/${seq}`,
+];

@@ -42,6 +42,15 @@ const MIGRATIONS = [
      level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;`,
+  // Of a segment: whether it has a mark (null: nobody can say any more), wall milliseconds of its receipt, and how far its
+  // deletion is (0 not begun, 1 deletable, 2 deleted). What must not be deleted, and who says so.
+  `ALTER TABLE segments ADD COLUMN marked INTEGER;
+   ALTER TABLE segments ADD COLUMN receipt_ms INTEGER;
+   ALTER TABLE segments ADD COLUMN removal INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX segments_on_card ON segments (boot, rec, seq) WHERE removal < 2;
+   CREATE TABLE holds (
+     target TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (target, by)
+   ) STRICT;`,
 ];
 
 /** How long a statement waits for another process that reads the same file, such as `lapel status`. */

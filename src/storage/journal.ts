@@ -2,6 +2,7 @@ import type { WallTime } from '../clock.js';
 import type { TimeFact } from '../timekeeping.js';
 import { entryWords } from './device-log.js';
 import type { DeviceLog, LogFact } from './device-log.js';
+import { isCardFault } from './second-try.js';
 
 type PressFact = Extract<LogFact, { type: 'press' }>;
 type ClaimedTime = Extract<LogFact, { type: 'clock-set' }>['time'];
@@ -48,26 +49,43 @@ export type ReportedFact =
     }
   | TimeFact;
 
-/** What capture writes into the device log. Satisfies capture's `Journal` by shape. */
+/** Keeps what the card does not take, and writes it when it does. */
+export interface Memory {
+  keep(what: string, work: (late: number) => Promise<unknown>): void;
+}
+
+/**
+ * What capture writes into the device log. Satisfies capture's `Journal` by shape. What the card does not take is kept in
+ * memory and enters the log later, with `late` saying when it was.
+ */
 export class Journal {
   readonly #log: DeviceLog;
+  readonly #memory: Memory | undefined;
   /** Edges that wait for their outcome: as many as capture decides about at a time. */
   readonly #open = new Map<number, ButtonEdge>();
   #edges = 0;
 
-  constructor(log: DeviceLog) {
+  /** Without `memory` everything that the card does not take is lost to the log. */
+  constructor(log: DeviceLog, memory?: Memory) {
     this.#log = log;
+    this.#memory = memory;
   }
 
   /**
    * Durable before it resolves. The number names the edge within this boot, from 1. Rejects with the errors of the
-   * log; the edge then has no number and needs no outcome.
+   * log; the edge then has no number for the caller and needs no outcome. What the card did not take is in the log later,
+   * as refused: nothing follows from an edge that is not durable.
    */
   async pressed(edge: ButtonEdge): Promise<number> {
     this.#edges += 1;
     const number = this.#edges;
     const fact = pressFact(number, edge, null, null);
-    await (edge.isBounce === true ? this.#log.appendTogether(fact) : this.#log.append(fact));
+    try {
+      await (edge.isBounce === true ? this.#log.appendTogether(fact) : this.#log.append(fact));
+    } catch (error) {
+      if (isCardFault(error)) this.#keepEdge(number, edge);
+      throw error;
+    }
     this.#open.set(number, edge);
     return number;
   }
@@ -81,11 +99,29 @@ export class Journal {
     const edge = this.#open.get(number);
     if (edge === undefined) return;
     this.#open.delete(number);
-    await this.#log.appendSoon(pressFact(number, edge, outcome, Math.round(latencyMs)));
+    await this.#append(pressFact(number, edge, outcome, Math.round(latencyMs)));
   }
 
+  /** Durable when it resolves, or kept in memory. */
   async record(fact: ReportedFact): Promise<void> {
-    await this.#log.appendSoon(factOf(fact));
+    await this.#append(factOf(fact));
+  }
+
+  async #append(fact: LogFact): Promise<void> {
+    try {
+      await this.#log.appendSoon(fact);
+    } catch (error) {
+      if (this.#memory === undefined || !isCardFault(error)) throw error;
+      this.#memory.keep(fact.type, (late) => this.#log.append({ ...fact, late }));
+    }
+  }
+
+  #keepEdge(number: number, edge: ButtonEdge): void {
+    const outcome = edge.isPressed ? 'refused-storage' : 'released';
+    this.#memory?.keep('press', async (late) => {
+      await this.#log.append({ ...pressFact(number, edge, null, null), late });
+      await this.#log.append({ ...pressFact(number, edge, outcome, null), late });
+    });
   }
 }
 

@@ -7,7 +7,7 @@ export type SegmentFile = (typeof SEGMENT_FILES)[number];
 
 /**
  * Names on the evidence card. They hold counters only: whoever finds the card learns no time, place or name from them.
- * `<card>/ev/<boot>/<rec>/<seq>.*`, `<card>/ev/<boot>/session.dsse`, `<card>/quarantine/…`, `<card>/lapel.db`.
+ * `<card>/ev/<boot>/<rec>/<seq>.*`, `<card>/ev/<boot>/session.dsse`, `<card>/quarantine/…`, `<card>/lapel.db`, `<card>/probe`.
  */
 export class CardLayout {
   readonly root: string;
@@ -31,6 +31,11 @@ export class CardLayout {
   /** How the device came to its present key: a rotation a line. Not there as long as it has its first one. */
   get rotations(): string {
     return path.join(this.root, 'rotations.dsse');
+  }
+
+  /** What the camera writes to see whether a card that failed takes anything again. */
+  get probe(): string {
+    return path.join(this.root, 'probe');
   }
 
   boot(boot: number): string {

@@ -1,4 +1,4 @@
-import type { Frontier} from '../evidence/merkle-tree.js';
+import type { Frontier } from '../evidence/merkle-tree.js';
 import { HASH_BYTES, rootOfLeaves } from '../evidence/merkle-tree.js';
 import { TILE_WIDTH, frontierAt } from '../evidence/tree-hashes.js';
 import type { TreeHashes } from '../evidence/tree-hashes.js';

@@ -11,10 +11,12 @@ import { CameraError, isCameraError, messageOf } from '../errors.js';
 import { formatSegmentRef } from '../units.js';
 import type { SegmentRef } from '../units.js';
 import type { BootContext } from './boot.js';
+import { lifeOf } from './catalog.js';
 import type { Catalog, CatalogRow } from './catalog.js';
 import type { DeviceLog } from './device-log.js';
 import { tellFault } from './fault.js';
 import type { SegmentFile } from './layout.js';
+import { stepLife } from './segment-life.js';
 
 /** A segment and the certificates its signatures need; satisfies what sync asks for. */
 export interface OutgoingSegment {
@@ -24,6 +26,7 @@ export interface OutgoingSegment {
 }
 
 const SMALL_FILE_BYTES_MAX = 16 * 1024 * 1024;
+const OFFERED = { type: 'offered' } as const;
 const ENVELOPE_BYTES_MAX = 128 * 1024;
 
 /** The sealed segments of the card as sync sees them: what waits for a receipt, and its bytes. */
@@ -33,12 +36,20 @@ export class Outgoing {
   readonly #log: DeviceLog;
   /** Segments whose row cannot be used, each told when it was found. */
   readonly #unreadable = new Set<string>();
+  readonly #onReceipt: () => void;
   #lastReceipt: Promise<unknown> = Promise.resolve();
 
-  constructor(ctx: Pick<BootContext, 'fs' | 'layout' | 'log'>, catalog: Catalog, log: DeviceLog) {
+  /** `onReceipt`: a receipt has come, so that something may be deletable now. */
+  constructor(
+    ctx: Pick<BootContext, 'fs' | 'layout' | 'log'>,
+    catalog: Catalog,
+    log: DeviceLog,
+    onReceipt: () => void = () => undefined,
+  ) {
     this.#ctx = ctx;
     this.#catalog = catalog;
     this.#log = log;
+    this.#onReceipt = onReceipt;
   }
 
   /**
@@ -87,9 +98,20 @@ export class Outgoing {
     return Promise.resolve({ segments: pendingSegments, bytes: pendingBytes });
   }
 
-  offered(refs: readonly SegmentRef[]): Promise<void> {
-    this.#catalog.offered(refs);
-    return Promise.resolve();
+  /** Counts the offers; the first one of each segment has its entry in the log. */
+  async offered(refs: readonly SegmentRef[]): Promise<void> {
+    const again: SegmentRef[] = [];
+    for (const ref of refs) {
+      const row = this.#catalog.find(ref);
+      const [effect] = row === undefined ? [] : stepLife(lifeOf(row, undefined), OFFERED).effects;
+      if (effect?.type !== 'log') again.push(ref);
+      else {
+        await this.#log.append(effect.fact, () => {
+          this.#catalog.offered([ref]);
+        });
+      }
+    }
+    this.#catalog.offered(again);
   }
 
   /** The certificate of the session key of a boot. Rejects with `storage/not-found`. */
@@ -139,16 +161,15 @@ export class Outgoing {
 
   async #keepReceipt(ref: SegmentRef, receipt: Envelope): Promise<void> {
     const row = this.#catalog.find(ref);
-    if (row === undefined || row.receipt !== undefined) return;
-    await this.#log.append(
-      {
-        type: 'receipt',
-        seg: formatSegmentRef(ref),
-        man: row.digest,
-        rx: readReceipt(receipt).rx,
-        receipt: payloadDigest(receipt),
-      },
-      () => this.#catalog.receipted(ref, formatEnvelope(receipt)),
-    );
+    if (row === undefined) return;
+    const { rx, ts } = readReceipt(receipt);
+    const event = { type: 'receipted', rx, receipt: payloadDigest(receipt) } as const;
+    for (const effect of stepLife(lifeOf(row, undefined), event).effects) {
+      if (effect.type !== 'log') continue;
+      await this.#log.append(effect.fact, () =>
+        this.#catalog.receipted(ref, formatEnvelope(receipt), ts),
+      );
+    }
+    this.#onReceipt();
   }
 }

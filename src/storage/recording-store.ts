@@ -8,7 +8,9 @@ import type { BootContext } from './boot.js';
 import type { Catalog } from './catalog.js';
 import type { DeviceLog } from './device-log.js';
 import { tellFault } from './fault.js';
+import type { Memory } from './journal.js';
 import { enterSealed } from './sealed-segments.js';
+import { isCardFault } from './second-try.js';
 import { SegmentWriter } from './segment-writer.js';
 import type { MediaPiece, SealedSegment, SegmentEnding, SegmentFacts } from './segment-facts.js';
 
@@ -19,6 +21,24 @@ export interface StoredSegment {
   /** Writes nothing more; recovery seals the segment at the next start. */
   abandon(): Promise<void>;
 }
+
+export interface StoreOptions {
+  /** A recording starts only above this much free space. */
+  readonly reserveBytes: number;
+  readonly onSealed: (segment: SealedSegment) => void;
+  /** Frees what may be freed; a recording that finds too little room waits for it once. */
+  readonly makeRoom?: () => Promise<void>;
+  /** Enters a sealed segment later when the card does not take it into log and catalog now. */
+  readonly memory?: Memory;
+}
+
+/**
+ * With less than this free no further segment is opened, so that the one before can be sealed as the last: its lists and
+ * manifest need far less than a megabyte, but the segment that is open grows by 40 MB a minute at 5 Mbit/s. A quarter of the
+ * reserve where that is less.
+ */
+const LAST_BYTES_MAX = 256 * 1024 * 1024;
+const LAST_SHARE = 4;
 
 /** When the backlog of a press is written; the shortest segment is ten times as long. */
 const SPARE_AFTER_MS = 500;
@@ -40,6 +60,8 @@ export class RecordingStore {
   readonly #log: DeviceLog;
   readonly #reserveBytes: number;
   readonly #onSealed: (segment: SealedSegment) => void;
+  readonly #makeRoom: () => Promise<void>;
+  readonly #memory: Memory | undefined;
   /** The newest manifest of each recording still being written: its digest, when it is sealed. */
   readonly #chains = new Map<number, Promise<string>>();
   readonly #open = new Set<SegmentWriter>();
@@ -48,17 +70,14 @@ export class RecordingStore {
   #spare: SegmentSealer | undefined;
   #cancelSpare: Cancel = () => undefined;
 
-  constructor(
-    ctx: BootContext,
-    catalog: Catalog,
-    log: DeviceLog,
-    options: { reserveBytes: number; onSealed: (segment: SealedSegment) => void },
-  ) {
+  constructor(ctx: BootContext, catalog: Catalog, log: DeviceLog, options: StoreOptions) {
     this.#ctx = ctx;
     this.#catalog = catalog;
     this.#log = log;
     this.#reserveBytes = options.reserveBytes;
     this.#onSealed = options.onSealed;
+    this.#makeRoom = options.makeRoom ?? (() => Promise.resolve());
+    this.#memory = options.memory;
     this.#spare = this.#makeSealer();
   }
 
@@ -70,9 +89,11 @@ export class RecordingStore {
 
   /**
    * Opens the next segment. The running recording may use the reserve: it is there so that a recording can end well.
-   * Rejects with the errors of the file system, `storage/disk-full` among them.
+   * Rejects with the errors of the file system, `storage/disk-full` among them: also when what is free would no longer do to
+   * seal what is open.
    */
   async openSegment(facts: SegmentFacts): Promise<StoredSegment> {
+    if (facts.seq > 0) await this.#requireRoomToEnd();
     const sealer = this.#spare ?? this.#makeSealer();
     this.#spare = undefined;
     const writer = await SegmentWriter.open(this.#ctx, facts, sealer);
@@ -114,10 +135,18 @@ export class RecordingStore {
     return new SegmentSealer({ recipients: this.#ctx.identity.recipients });
   }
 
-  async #requireSpace(): Promise<void> {
+  async #requireRoomToEnd(): Promise<void> {
     const free = await this.#ctx.fs.freeBytes(this.#ctx.layout.root);
+    if (free >= Math.min(LAST_BYTES_MAX, this.#reserveBytes / LAST_SHARE)) return;
+    throw new CameraError('storage/disk-full', `${mib(free)} MiB are free: the recording ends`);
+  }
+
+  async #requireSpace(): Promise<void> {
+    const { fs, layout } = this.#ctx;
+    if ((await fs.freeBytes(layout.root)) >= this.#reserveBytes) return;
+    await this.#makeRoom();
+    const free = await fs.freeBytes(layout.root);
     if (free >= this.#reserveBytes) return;
-    const mib = (bytes: number): number => Math.round(bytes / 2 ** 20);
     const message = `${mib(free)} MiB are free, a recording starts only above ${mib(this.#reserveBytes)} MiB`;
     throw new CameraError('storage/disk-full', message);
   }
@@ -142,13 +171,27 @@ export class RecordingStore {
 
   /** Tells the rest of the camera about a segment that is durable already. Never rejects. */
   async #publish(segment: SealedSegment): Promise<void> {
-    const { envelope } = segment;
     try {
-      await enterSealed(this.#log, this.#catalog, envelope, readManifest(envelope));
+      await this.#enter(segment);
     } catch (error) {
-      await this.#tellNotEntered(segment, error);
+      if (this.#memory === undefined || !isCardFault(error)) {
+        await this.#tellNotEntered(segment, error);
+        return;
+      }
+      this.#memory.keep(`${formatSegmentRef(segment.ref)} in log and catalog`, async () => {
+        await this.#enter(segment);
+        this.#tellSealed(segment);
+      });
       return;
     }
+    this.#tellSealed(segment);
+  }
+
+  async #enter({ envelope, isMarked }: SealedSegment): Promise<void> {
+    await enterSealed(this.#log, this.#catalog, envelope, readManifest(envelope), isMarked);
+  }
+
+  #tellSealed(segment: SealedSegment): void {
     try {
       this.#onSealed(segment);
     } catch (error) {
@@ -168,3 +211,5 @@ export class RecordingStore {
     }
   }
 }
+
+const mib = (bytes: number): number => Math.round(bytes / 2 ** 20);

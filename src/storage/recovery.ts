@@ -154,7 +154,9 @@ export class Recovery {
       this.#seen.add(formatSegmentRef({ boot, rec, seq: parsed.seq }));
     }
     const segments = [...bySeq].sort(([a], [b]) => a - b);
-    let previous = NO_DIGEST;
+    // The one before the first that is there may be deleted; the catalog knows its digest.
+    const [first = 0] = segments[0] ?? [];
+    let previous = this.#catalog.find({ boot, rec, seq: first - 1 })?.digest ?? NO_DIGEST;
     for (const [index, [seq, files]] of segments.entries()) {
       const ref = { boot, rec, seq };
       try {
@@ -197,6 +199,12 @@ export class Recovery {
     place: { readonly previous: string; readonly isLast: boolean },
   ): Promise<string | undefined> {
     const row = this.#catalog.find(ref);
+    // What a cut has left of a deletion is retention's to finish.
+    if (row?.stage === 'deletable') return row.digest;
+    if (row?.stage === 'deleted') {
+      await this.#moveReturned(ref, files);
+      return row.digest;
+    }
     const isSealed = row !== undefined || files.has('.dsse');
     if (isSealed && !files.has('.age') && row?.receipt === undefined) {
       const what = `the ciphertext of ${formatSegmentRef(ref)} is missing`;
@@ -212,6 +220,14 @@ export class Recovery {
     const digest = await this.#cut.recover(ref, files, place, sessionKey);
     if (digest !== undefined) this.#recovered.push(ref);
     return digest;
+  }
+
+  /** Nothing of a deleted segment is left when the log says so: whatever stands under its name was put there. */
+  async #moveReturned(ref: SegmentRef, files: ReadonlySet<SegmentFile>): Promise<void> {
+    for (const end of files) {
+      const reason = 'has the name of a segment that was deleted';
+      await this.#quarantine.move(this.#ctx.layout.segment(ref, end), 'storage/corrupt', reason);
+    }
   }
 
   /**

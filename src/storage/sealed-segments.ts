@@ -16,13 +16,14 @@ function factOf(envelope: Envelope, manifest: Manifest): LogFact {
 
 /**
  * Enters a segment whose manifest is durable on the card into log and catalog: into both or, when it rejects, into
- * neither. The caller makes sure that the catalog does not know it yet. Rejects with the errors of the log.
+ * neither. `isMarked` is left out when nobody can say whether the wearer marked something in it. The caller makes sure that the catalog does not know it yet. Rejects with the errors of the log.
  */
 export async function enterSealed(
   log: DeviceLog,
   catalog: Catalog,
   envelope: Envelope,
   manifest: Manifest,
+  isMarked?: boolean,
 ): Promise<void> {
   const { boot, rec, seq } = manifest;
   await log.append(factOf(envelope, manifest), () =>
@@ -32,6 +33,7 @@ export async function enterSealed(
       ending: manifest.end,
       manifest: formatEnvelope(envelope),
       digest: payloadDigest(envelope),
+      isMarked,
     }),
   );
 }

@@ -72,4 +72,6 @@ export interface SealedSegment {
   readonly ending: string;
   readonly envelope: Envelope;
   readonly digest: string;
+  /** Whether the wearer marked something in it. */
+  readonly isMarked: boolean;
 }

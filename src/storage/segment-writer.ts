@@ -138,6 +138,7 @@ export class SegmentWriter {
         ending: ending.end,
         envelope,
         digest: payloadDigest(envelope),
+        isMarked: ending.marks.length > 0,
       };
     } finally {
       await this.#close();

@@ -95,6 +95,7 @@ const config = parseConfig({
   recipients,
   preEventMs: PRE_EVENT_MS,
   reserveBytes: 256 * 1024 * 1024,
+  reservePercent: 0,
   audio: process.argv[2] !== 'off',
 });
 const latencies: Latencies = { firstDurableMs: [], preEventDurableMs: [], preEventGotMs: [] };

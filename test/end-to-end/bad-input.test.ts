@@ -8,7 +8,7 @@ import type { ExecutionContext } from 'ava';
 import { CameraError } from '../../src/errors.js';
 import type { ErrorCode } from '../../src/errors.js';
 import { formatTrust, emptyTrust } from '../../src/evidence/trust.js';
-import { setUpDesk, sim, startCamera } from '../support/desk.js';
+import { setUpDesk, sim, startCamera, startCameraUntil } from '../support/desk.js';
 import { LAPEL, runLapel, runLapelJson, runTool } from '../support/process.js';
 import type { Ended } from '../support/process.js';
 import { makeCamera, makeSegment } from '../support/sealed-recording.js';
@@ -217,7 +217,8 @@ test.serial(
     const desk = await setUpDesk(dir, { reserveBytes: 64 * 2 ** 30 });
     // A microphone that dies after the press is another fault, but not why nothing is recorded.
     const board = await boardFile(dir, (text) => text.replace(TICKS, SECONDS_OF_SOUND));
-    const camera = await startCamera(desk, '--board', board);
+    // It says so before anybody presses.
+    const camera = await startCameraUntil(desk, 'fault', ['--board', board]);
     t.teardown(() => camera.end('SIGKILL'));
     for (const times of [1, 2]) {
       await sim(desk, 'press', 'record');

@@ -41,7 +41,12 @@ export class VirtualCamera {
     await initCamera(fs, { data, device: 'lapel-rig', recipients: [], identity });
     await initReceiver(fs, store, 'rx1');
     const { config } = await enrolCamera(fs, { data, trust, store });
-    const settings = { preEventMs: 3000, segmentMs: 5000, reserveBytes: 256 * 1024 * 1024 };
+    const settings = {
+      preEventMs: 3000,
+      segmentMs: 5000,
+      reserveBytes: 256 * 1024 * 1024,
+      reservePercent: 0,
+    };
     await writeFile(dataPaths(data).config, JSON.stringify({ ...config, ...settings, ...chosen }));
     await camera.writeBoard(rig);
     return camera;

@@ -87,6 +87,7 @@ const opened = await openCamera(
     config: parseConfig({
       ...{ deviceId: device, recipients, preEventMs: PRE_EVENT_MS },
       reserveBytes: 256 * 1024 * 1024,
+      reservePercent: 0,
     }),
   },
   listener,

@@ -33,16 +33,29 @@ export async function setUpDesk(
   }
   const file = path.join(data, 'internal', 'config.json');
   const config = JSON.parse(await readFile(file, 'utf8')) as object;
-  const defaults = { preEventMs: 2000, segmentMs: 5000, reserveBytes: 256 * 1024 * 1024 };
+  const defaults = {
+    preEventMs: 2000,
+    segmentMs: 5000,
+    reserveBytes: 256 * 1024 * 1024,
+    reservePercent: 0,
+  };
   await writeFile(file, JSON.stringify({ ...config, ...defaults, ...settings }));
   return desk;
 }
 
 /** `lapel run --board sim`, once it is ready to record. */
-export async function startCamera(desk: Desk, ...more: readonly string[]): Promise<RunningLapel> {
+export const startCamera = (desk: Desk, ...more: readonly string[]): Promise<RunningLapel> =>
+  startCameraUntil(desk, 'buffering', more);
+
+/** The same, once it is in that mode. */
+export async function startCameraUntil(
+  desk: Desk,
+  wanted: string,
+  more: readonly string[],
+): Promise<RunningLapel> {
   const words = ['run', '--board', 'sim', '--data', desk.data, '--log-level', 'warn', ...more];
   const camera = new RunningLapel(...words);
-  await camera.event(({ event, mode }) => event === 'mode' && mode === 'buffering');
+  await camera.event(({ event, mode }) => event === 'mode' && mode === wanted);
   return camera;
 }
 

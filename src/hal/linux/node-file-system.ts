@@ -289,4 +289,11 @@ export class NodeFileSystem implements FileSystem {
       return bavail * bsize;
     });
   }
+
+  totalBytes(directory: string): Promise<number> {
+    return translated('look at', directory, async () => {
+      const { blocks, bsize } = await fs.statfs(directory);
+      return blocks * bsize;
+    });
+  }
 }

@@ -25,7 +25,7 @@ export interface DirectoryEntry {
 }
 
 /**
- * The file operations that evidence needs, and no others: there is no delete here on purpose.
+ * The file operations that evidence needs, and no others: there is no delete here on purpose (`file-remover.ts`).
  * Every rejection is a CameraError: `storage/not-found` (ENOENT), `storage/disk-full` (ENOSPC, EDQUOT),
  * `storage/read-only` (EROFS), `storage/limit` (file over the limit given), else `storage/io`; the system error is its cause.
  */
@@ -51,4 +51,6 @@ export interface FileSystem {
   size(path: string): Promise<number>;
   /** Bytes that this user may still write. */
   freeBytes(path: string): Promise<number>;
+  /** Size of the whole file system that holds the path, used or free. */
+  totalBytes(path: string): Promise<number>;
 }

@@ -21,6 +21,8 @@ export type DiskStep =
   /** A sync that fails: what it should have made durable is forgotten, as Linux does (pages are marked clean). */
   | { readonly kind: 'fail-sync'; readonly path: string; readonly file: number }
   | { readonly kind: 'rename'; readonly path: string; readonly to: string }
+  /** Takes the name away; what is open stays readable. */
+  | { readonly kind: 'unlink'; readonly path: string }
   | { readonly kind: 'sync-directory'; readonly path: string };
 
 /**
@@ -115,6 +117,7 @@ function randomFrom(seed: number): () => number {
 export class SimDisk {
   readonly root = new SimDirectory();
   readonly #files = new Map<number, SimFile>();
+  readonly #unlinked = new Set<SimNode>();
   /** In order of time. */
   #names: NameChange[] = [];
   #lastWrite: { readonly file: SimFile; readonly write: UnsyncedWrite } | undefined;
@@ -142,10 +145,12 @@ export class SimDisk {
     return node?.kind === 'directory' ? node : undefined;
   }
 
-  /** Bytes in all files, those that have lost their name included: their space is free only after a start. */
+  /** Bytes in all files, those that were replaced included: their space is free only after a start. */
   get usedBytes(): number {
     let sum = 0;
-    for (const file of this.#files.values()) sum += file.cached.view().length;
+    for (const file of this.#files.values()) {
+      if (!this.#unlinked.has(file)) sum += file.cached.view().length;
+    }
     return sum;
   }
 
@@ -172,6 +177,9 @@ export class SimDisk {
         this.#change([this.#edit(step.to, node), this.#edit(step.path, undefined)]);
         return;
       }
+      case 'unlink':
+        this.#unlink(step.path);
+        return;
       case 'sync-directory':
         this.#syncDirectory(step.path);
         return;
@@ -240,6 +248,13 @@ export class SimDisk {
     }
     left.cached.write(left.durable.view(), 0);
     return left;
+  }
+
+  #unlink(location: string): void {
+    const node = this.find(location);
+    if (node?.kind !== 'file') throw new Error(`no file ${location} to unlink`);
+    this.#unlinked.add(node);
+    this.#change([this.#edit(location, undefined)]);
   }
 
   #edit(location: string, node: SimNode | undefined): NameChange['edits'][number] {

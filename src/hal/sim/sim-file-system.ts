@@ -7,6 +7,7 @@ import type {
   ReadableFile,
   WritableFile,
 } from '../ports/file-system.js';
+import type { FileRemover } from '../ports/file-remover.js';
 import { SimDisk } from './sim-disk.js';
 import type { CutMode, DiskStep, SimDirectory, SimFile, SimNode } from './sim-disk.js';
 
@@ -22,6 +23,8 @@ export interface SimFaults {
   isReadOnly?: boolean;
   /** Room for all files together (ENOSPC); a write that does not fit is done up to the last byte that does. */
   capacityBytes?: number;
+  /** Changes of which files and directories fail (EIO): nothing of them is done. Syncs go on. */
+  failsWrite?: (location: string) => boolean;
   /** Syncs of which files and directories fail (EIO). What they should have covered never becomes durable. */
   failsSync?: (location: string) => boolean;
   /** Reads of which files fail (EIO): a bad block. */
@@ -48,6 +51,7 @@ const changesContent: ReadonlySet<DiskStep['kind']> = new Set([
   'create',
   'write',
   'rename',
+  'unlink',
 ]);
 
 const resolve = (location: string): string => path.posix.resolve('/', location);
@@ -221,6 +225,30 @@ export class SimFileSystem implements FileSystem {
     });
   }
 
+  totalBytes(): Promise<number> {
+    return this.#reading(() => this.faults.capacityBytes ?? CAPACITY_BYTES_DEFAULT);
+  }
+
+  /** The right to delete on this file system, see `FileRemover`. */
+  remover(): FileRemover {
+    return { removeFiles: (locations) => this.#removeFiles(locations.map(resolve)) };
+  }
+
+  async #removeFiles(files: readonly string[]): Promise<void> {
+    const [first] = files;
+    if (first === undefined) return;
+    if (files.some((file) => parentOf(file) !== parentOf(first))) {
+      throw new CameraError('internal/bug', 'files of two directories are not removed together');
+    }
+    for (const file of files) {
+      const node = this.#find(file);
+      if (node === undefined) continue;
+      if (node.kind !== 'file') throw fault('storage/io', 'remove', file, 'is a directory');
+      await this.#step('remove', { kind: 'unlink', path: file });
+    }
+    await this.#syncDirectory(parentOf(first));
+  }
+
   #freeBytes(): number {
     const capacity = this.faults.capacityBytes ?? CAPACITY_BYTES_DEFAULT;
     return Math.max(0, capacity - this.#disk.usedBytes);
@@ -277,6 +305,9 @@ export class SimFileSystem implements FileSystem {
     this.#requirePower();
     if (this.faults.isReadOnly === true && changesContent.has(step.kind)) {
       throw fault('storage/read-only', verb, step.path, 'EROFS');
+    }
+    if (changesContent.has(step.kind) && this.faults.failsWrite?.(step.path) === true) {
+      throw fault('storage/io', verb, step.path, 'EIO');
     }
     this.#disk.apply(step);
     this.journal.push(step);

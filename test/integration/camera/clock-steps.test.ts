@@ -71,6 +71,7 @@ async function open(t: ExecutionContext, before: readonly string[] = []): Promis
     config: parseConfig({
       ...{ deviceId: 'lapel-clock', recipients, preEventMs: 1000, segmentMs: 10_000 },
       reserveBytes: 256 * 1024 * 1024,
+      reservePercent: 0,
     }),
     card: paths.card,
     bootFile: paths.bootFile,

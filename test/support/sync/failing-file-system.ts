@@ -33,5 +33,6 @@ export function failingAfter(files: FileSystem, stepsLeft: number): FileSystem {
     exists: (path) => files.exists(path),
     size: (path) => files.size(path),
     freeBytes: (path) => files.freeBytes(path),
+    totalBytes: (path) => files.totalBytes(path),
   };
 }

@@ -90,6 +90,7 @@ export class FieldCamera {
           recipients: [generateIdentity().recipient],
           preEventMs: 5_000,
           reserveBytes: 268_435_456,
+          reservePercent: 0,
           ...options.config,
         }),
         ...{ card, deviceKey, bootFile: path.join(data, 'boot') },

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { bitrateOf } from '../../../src/camera-card.js';
 import { CameraWarnings } from '../../../src/camera-warnings.js';
 import { openBoard } from '../../../src/hal/board.js';
 import { parseBoard } from '../../../src/hal/board-file.js';
@@ -51,6 +52,38 @@ test('what runs low is told: room for an hour, for half of one, the battery, and
   warnings.close();
   told = {};
   t.deepEqual(await after(0, 1), {});
+  await board.close();
+});
+
+test('room is counted at the bit rate that the encoder makes, where that is more than it is set to', async (t) => {
+  t.is(bitrateOf({ bufferedBytes: 0, bufferedMs: 0 }, 2000), 2000);
+  t.is(bitrateOf({ bufferedBytes: 1_250_000, bufferedMs: 4999 }, 2000), 2000, 'too short to tell');
+  t.is(bitrateOf({ bufferedBytes: 1_000_000, bufferedMs: 5000 }, 2000), 2000, 'a quiet scene');
+  t.is(bitrateOf({ bufferedBytes: 2_500_000, bufferedMs: 5000 }, 2000), 4000);
+  const clock = new SimClock();
+  const board = await openBoard(parseBoard(JSON.stringify(boardDocument()), 'test.json'), {
+    ...{ clock, log, footageDirectory: '/footage' },
+    files: { exists: () => Promise.resolve(true) },
+  });
+  const card = { freeBytes: () => Promise.resolve(RESERVE + HOUR_BYTES) };
+  let kbps = 2000;
+  let storage: string | undefined;
+  const warnings = new CameraWarnings(
+    ...([board, card, RESERVE, log] as const),
+    (facts) => {
+      storage = facts.storage ?? storage;
+    },
+    () => kbps,
+  );
+  await clock.advance(5000);
+  t.is(storage, 'ample');
+  kbps = 2001;
+  await clock.advance(5000);
+  t.is(storage, 'hour');
+  kbps = 4001;
+  await clock.advance(5000);
+  t.is(storage, 'half-hour');
+  warnings.close();
   await board.close();
 });
 

@@ -33,6 +33,8 @@ test('the smallest configuration gets every default', (t) => {
     segmentMs: 60_000,
     stopHoldMs: 3_000,
     reserveBytes: 2_147_483_648,
+    reservePercent: 15,
+    retainAfterReceiptHours: null,
     brokerUrl: 'mqtt://127.0.0.1:1883',
     receivers: [],
     indicators: {},

@@ -46,7 +46,10 @@ test('a segment is found as it was added, once', (t) => {
   const row = rowOf('3/2/1');
   t.true(catalog.add(row));
   t.false(catalog.add({ ...row, bytes: 999 }), 'a known segment keeps its row');
-  t.deepEqual(catalog.find(row.ref), { ...row, offers: 0, receipt: undefined });
+  t.deepEqual(catalog.find(row.ref), {
+    ...row,
+    ...{ offers: 0, receipt: undefined, isMarked: undefined, stage: 'sealed' },
+  });
   t.is(catalog.find(refOf('3/2/2')), undefined);
 });
 
@@ -101,6 +104,7 @@ test('totals count what there is, what was offered and what waits', (t) => {
     receipted: 0,
     pendingSegments: 0,
     pendingBytes: 0,
+    deletedSegments: 0,
   });
   catalog.add(rowOf('1/1/0', 10));
   catalog.add(rowOf('1/1/1', 20));
@@ -116,6 +120,7 @@ test('totals count what there is, what was offered and what waits', (t) => {
     receipted: 1,
     pendingSegments: 2,
     pendingBytes: 60,
+    deletedSegments: 0,
   });
 });
 

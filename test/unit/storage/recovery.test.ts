@@ -631,7 +631,9 @@ test('sealed segments that the catalog has lost are entered into catalog and log
     missing: [],
   });
   t.deepEqual(await filesBelow(card.fs, '/card/ev/1'), before);
-  t.deepEqual(rebuilt.catalog.pending(10), card.catalog.pending(10));
+  // But for marks, which only who may read the footage can tell any more.
+  const rows = card.catalog.pending(10).map((row) => ({ ...row, isMarked: undefined }));
+  t.deepEqual(rebuilt.catalog.pending(10), rows);
   t.like(entriesOf(rebuilt), [
     { type: 'segment', seg: '1/1/0', last: false },
     { type: 'segment', seg: '1/1/1', last: true },

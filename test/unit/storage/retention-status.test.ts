@@ -10,6 +10,7 @@ const card = (segments: number, offered: number, receipted: number): CatalogTota
   receipted,
   pendingSegments: segments - receipted,
   pendingBytes: (segments - receipted) * 10,
+  deletedSegments: 0,
 });
 
 test('only segments with a receipt may be freed, and the reason says what the others wait for', (t) => {
