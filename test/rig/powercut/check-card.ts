@@ -10,6 +10,7 @@ import { verifyRecording } from '../../../src/evidence/verify-recording.js';
 import type { SegmentVerdict } from '../../../src/evidence/verify-segment.js';
 import { hasErrorCode } from '../../../src/errors.js';
 import { NodeFileSystem } from '../../../src/hal/linux/node-file-system.js';
+import { SimClock } from '../../../src/hal/sim/sim-clock.js';
 import { Catalog } from '../../../src/storage/catalog.js';
 import { openDatabase } from '../../../src/storage/database.js';
 import { readEntries } from '../../../src/storage/device-log.js';
@@ -20,7 +21,7 @@ import type { DeviceFixture } from '../../support/boot-fixture.js';
 import { filesBelow, judge, segmentsOn } from '../../support/card-fixture.js';
 import { ofKind } from './said.js';
 import type { Said } from './said.js';
-import { FRAMES_PER_FRAGMENT, StageCamera } from './stage.js';
+import { FRAMES_PER_FRAGMENT, openStageCard } from './stage.js';
 
 const LOSS_MS_MAX = 2000;
 /** A GOP that is being taken when the power goes, once the one before it is under a head. */
@@ -102,7 +103,7 @@ export class CardCheck {
 
   async #boot(): Promise<{ boot: number; summary: RecoverySummary }> {
     const stage = { card: this.#card, device: this.#device, say: () => undefined };
-    const { card } = await StageCamera.open(stage);
+    const card = await openStageCard(stage, this.#fs, new SimClock(1000));
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -157,8 +158,9 @@ export class CardCheck {
       const key = keyOf(entry);
       if (key !== undefined) times.set(key, (times.get(key) ?? 0) + 1);
     }
-    for (const [key, count] of times)
+    for (const [key, count] of times) {
       this.#must(count === 1, `${key} is in the log ${count} times`);
+    }
     for (const one of this.#said) {
       const key = keySaid(one);
       if (key !== undefined) this.#must(times.has(key), `${key} was acknowledged and is not there`);
@@ -238,12 +240,10 @@ export class CardCheck {
     }
   }
 
-  async #framesOf(manifest: Manifest): Promise<number> {
-    const { file, recovered } = manifest;
-    const size =
-      recovered === null
-        ? file.size
-        : Math.min(file.size, file.head + (recovered.signed - 1) * LEAF_BYTES);
+  /** Of what a cut has left the pictures are looked for; a sealed segment that verifies has all of them. */
+  async #framesOf({ file, recovered, media, ...manifest }: Manifest): Promise<number> {
+    if (recovered === null) return media.frames;
+    const size = Math.min(file.size, file.head + (recovered.signed - 1) * LEAF_BYTES);
     const age = path.join(this.#card, 'ev', `${formatSegmentRef(manifest)}.age`);
     const source = await DecryptedSegment.open(this.#fs, age, this.#device.identity, size);
     try {

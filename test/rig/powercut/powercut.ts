@@ -19,7 +19,8 @@ import type { DiskRequest } from './write-log.js';
 // many moments in each mode. Then the disk without barriers, and the disk that forgets its flushes, must lose something.
 // Ends with 1 when anything is lost, or when a control loses nothing. Failed disks are kept in build/powercut.
 
-const CARD_MIB = 32;
+/** A few seconds of footage and a journal of 4 MiB. Each crash point copies all of it. */
+const CARD_MIB = 16;
 const TOLD_MAX = 3;
 const CONTROL_POINTS_MIN = 10;
 

@@ -97,56 +97,42 @@ async function takeReceipts(stage: Stage, { card }: StageCamera): Promise<void> 
   }
 }
 
-const sealed = (stage: Stage): Promise<void> =>
-  boot(stage, async (camera) => {
+async function prepareSealed(stage: Stage): Promise<void> {
+  await boot(stage, async (camera) => {
     await camera.record([1, 1, 1]);
     await camera.record([1, 2]);
     await fillLog(stage, camera);
   });
+}
+
+async function prepareOld(stage: Stage): Promise<void> {
+  await prepareSealed(stage);
+  makeDatabaseOld(new CardLayout(stage.card).database);
+}
+
+async function prepareCut(stage: Stage): Promise<void> {
+  await boot(stage, (camera) => camera.record([1, 2, 3], { leavesOpen: true }));
+  await boot(stage, (camera) => camera.record([4], { leavesOpen: true }));
+}
+
+async function sealSix(camera: StageCamera): Promise<void> {
+  for (let n = 0; n < 6; n += 1) await camera.record([1], { marks: 40 * n });
+}
+
+type Work = (camera: StageCamera, stage: Stage) => Promise<void>;
+
+const scenario = (name: string, prepare: Scenario['prepare'], work: Work): Scenario => ({
+  name,
+  prepare,
+  run: (stage) => boot(stage, (camera) => work(camera, stage)),
+});
 
 export const scenarios: readonly Scenario[] = [
-  {
-    name: 'recording',
-    prepare: NOTHING,
-    run: (stage) => boot(stage, (camera) => camera.record([12], { leavesOpen: true })),
-  },
-  {
-    name: 'rotation',
-    prepare: NOTHING,
-    run: (stage) => boot(stage, (camera) => camera.record([2, 3, 1, 2, 3, 2])),
-  },
-  {
-    name: 'seal',
-    prepare: NOTHING,
-    run: (stage) =>
-      boot(stage, async (camera) => {
-        for (let n = 0; n < 6; n += 1) await camera.record([1], { marks: 40 * n });
-      }),
-  },
-  {
-    name: 'log',
-    prepare: NOTHING,
-    run: (stage) => boot(stage, (camera) => fillLog(stage, camera)),
-  },
-  {
-    name: 'receipt',
-    prepare: sealed,
-    run: (stage) => boot(stage, (camera) => takeReceipts(stage, camera)),
-  },
-  {
-    name: 'migration',
-    prepare: async (stage) => {
-      await sealed(stage);
-      makeDatabaseOld(new CardLayout(stage.card).database);
-    },
-    run: (stage) => boot(stage, (camera) => fillLog(stage, camera)),
-  },
-  {
-    name: 'recovery',
-    prepare: async (stage) => {
-      await boot(stage, (camera) => camera.record([1, 2, 3], { leavesOpen: true }));
-      await boot(stage, (camera) => camera.record([4], { leavesOpen: true }));
-    },
-    run: (stage) => boot(stage, NOTHING),
-  },
+  scenario('recording', NOTHING, (camera) => camera.record([12], { leavesOpen: true })),
+  scenario('rotation', NOTHING, (camera) => camera.record([2, 3, 1, 2, 3, 2])),
+  scenario('seal', NOTHING, sealSix),
+  scenario('log', NOTHING, (camera, stage) => fillLog(stage, camera)),
+  scenario('receipt', prepareSealed, (camera, stage) => takeReceipts(stage, camera)),
+  scenario('migration', prepareOld, (camera, stage) => fillLog(stage, camera)),
+  scenario('recovery', prepareCut, NOTHING),
 ];

@@ -50,6 +50,27 @@ class WatchedFileSystem extends NodeFileSystem {
   }
 }
 
+/** The card of the next boot, as the camera opens it. */
+export async function openStageCard(
+  { card, device, say }: Stage,
+  fs: NodeFileSystem,
+  clock: SimClock,
+): Promise<Card> {
+  const opened = await openCard(
+    { fs, clock, log: silent },
+    {
+      ...{ card, device: DEVICE, deviceKey: device.deviceKey },
+      recipients: [parseRecipient(recipientOf(device.identity))],
+      ...{ configDigest: CONFIG_DIGEST, firmwareDigest: FIRMWARE_DIGEST, reserveBytes: 0 },
+      onSealed: ({ ref, digest }) => {
+        say({ said: 'sealed', seg: formatSegmentRef(ref), digest });
+      },
+    },
+  );
+  say({ said: 'boot', boot: opened.boot });
+  return opened;
+}
+
 /** A camera as far as storage goes: the real card, pictures that can be counted, and time that is stepped. */
 export class StageCamera {
   readonly card: Card;
@@ -75,22 +96,7 @@ export class StageCamera {
   static async open(stage: Stage): Promise<StageCamera> {
     const fs = new WatchedFileSystem();
     const clock = new SimClock(SECOND_MS);
-    const card = await openCard(
-      { fs, clock, log: silent },
-      {
-        card: stage.card,
-        device: DEVICE,
-        deviceKey: stage.device.deviceKey,
-        recipients: [parseRecipient(recipientOf(stage.device.identity))],
-        configDigest: CONFIG_DIGEST,
-        firmwareDigest: FIRMWARE_DIGEST,
-        reserveBytes: 0,
-        onSealed: ({ ref, digest }) => {
-          stage.say({ said: 'sealed', seg: formatSegmentRef(ref), digest });
-        },
-      },
-    );
-    stage.say({ said: 'boot', boot: card.boot });
+    const card = await openStageCard(stage, fs, clock);
     const units = accessUnits(FRAMES_PER_FRAGMENT, { bytes: BYTES_PER_FRAME });
     return new StageCamera(stage, card, clock, fs, await muxGop(units, FORMAT));
   }
