@@ -102,6 +102,7 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
   const { fs } = services;
   const layout = new CardLayout(options.card);
   await fs.makeDirectory(layout.evidence);
+  // Steps of the README: 1, the database; 2, the number of the boot; 3, its certificate and first entries.
   const { db, damaged } = await openCardDatabase(fs, layout);
   const faults = damaged.map((file) => `the database was damaged: ${file}`);
   const signer = makeSessionSigner();
