@@ -40,23 +40,30 @@ export class CrashDisk {
   readonly #requests: readonly DiskRequest[];
   /** Everything up to the last flush that was passed. */
   readonly #durable: Buffer;
+  /** The disk of the newest cut: as large as a card, so there is one. */
+  readonly #disk: Buffer;
   readonly #ignoresFlushes: boolean;
   #applied = 0;
 
   constructor(base: Buffer, requests: readonly DiskRequest[], ignoresFlushes = false) {
     this.#durable = Buffer.from(base);
+    this.#disk = Buffer.alloc(base.length);
     this.#requests = requests;
     this.#ignoresFlushes = ignoresFlushes;
   }
 
-  /** The disk after a cut right behind request `cut`, which is never before that of the call before. */
+  /**
+   * The disk after a cut right behind request `cut`, which is never before that of the call before. It is valid until the
+   * next call.
+   */
   after(cut: number, mode: CutMode, random: () => number): Buffer {
     const flushed = this.#ignoresFlushes ? beginOf(this.#requests) : this.#lastFlush(cut);
     for (; this.#applied <= flushed; this.#applied += 1) {
       const request = this.#requests[this.#applied];
       if (request?.kind === 'write') request.data.copy(this.#durable, request.offset);
     }
-    const disk = Buffer.from(this.#durable);
+    const disk = this.#disk;
+    this.#durable.copy(disk);
     for (let index = this.#applied; index <= cut; index += 1) {
       const request = this.#requests[index];
       if (request?.kind !== 'write') continue;

@@ -1,4 +1,12 @@
-import { mkdirSync, openSync, closeSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../../src/errors.js';
@@ -122,7 +130,10 @@ async function checkImage(recorded: Recorded, image: Buffer, cut: number) {
     .flatMap((request) => (request.kind === 'mark' ? [request.said] : []));
   const file = path.join(directory, 'crash.img');
   const place = path.join(directory, 'crash');
-  writeFileSync(file, image);
+  // Over the one before: pages of memory that are there already.
+  const fd = openSync(file, existsSync(file) ? 'r+' : 'w');
+  writeSync(fd, image, 0, image.length, 0);
+  closeSync(fd);
   try {
     return await withMounted(file, place, CARD_MOUNT_OPTIONS, () => {
       const card = path.join(place, 'card');
