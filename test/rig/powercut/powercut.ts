@@ -15,7 +15,14 @@ import type { DeviceFixture } from '../../support/boot-fixture.js';
 import { CardCheck, logOf } from './check-card.js';
 import { CUT_MODES, CrashDisk, chooseCuts } from './crash-image.js';
 import type { CutMode } from './crash-image.js';
-import { CARD_MOUNT_OPTIONS, makeFileSystem, withLoggedDisk, withMounted } from './mounts.js';
+import {
+  CARD_MOUNT_OPTIONS,
+  NotMountable,
+  makeFileSystem,
+  repair,
+  withLoggedDisk,
+  withMounted,
+} from './mounts.js';
 import { randomFrom } from './random.js';
 import type { Said } from './said.js';
 import { scenarios } from './scenarios.js';
@@ -90,7 +97,9 @@ async function record(scenario: Scenario, options = CARD_MOUNT_OPTIONS): Promise
 interface Tally {
   readonly failures: number;
   readonly lostMs: number;
+  /** Segments that were cut, over all points, and file systems that needed e2fsck. */
   readonly recovered: number;
+  readonly repairs: number;
   readonly ms: number;
 }
 
@@ -106,10 +115,12 @@ async function cutOften(
   let failures = 0;
   let lostMs = 0;
   let recovered = 0;
+  let repairs = 0;
   for (const cut of chooseCuts(requests, mode, options.points, random)) {
     const image = disk.after(cut, mode, random);
     const verdict = await checkImage(recorded, image, cut);
     recovered += verdict.recovered;
+    repairs += verdict.repairs;
     if (verdict.problems.length === 0) lostMs = Math.max(lostMs, verdict.lostMs);
     else {
       failures += 1;
@@ -121,7 +132,13 @@ async function cutOften(
       for (const problem of verdict.problems.slice(0, TOLD_MAX)) say(`  ${problem}`);
     }
   }
-  return { failures, lostMs, recovered, ms: (performance.now() - started) / options.points };
+  return {
+    failures,
+    lostMs,
+    recovered,
+    repairs,
+    ms: (performance.now() - started) / options.points,
+  };
 }
 
 async function checkImage(recorded: Recorded, image: Buffer, cut: number) {
@@ -134,18 +151,31 @@ async function checkImage(recorded: Recorded, image: Buffer, cut: number) {
   const fd = openSync(file, existsSync(file) ? 'r+' : 'w');
   writeSync(fd, image, 0, image.length, 0);
   closeSync(fd);
-  try {
-    return await withMounted(file, place, CARD_MOUNT_OPTIONS, () => {
+  const check = () =>
+    withMounted(file, place, CARD_MOUNT_OPTIONS, () => {
       const card = path.join(place, 'card');
       return new CardCheck(card, recorded.device, [...recorded.before, ...said]).run(recorded.log);
     });
+  try {
+    return { ...(await check()), repairs: 0 };
   } catch (error) {
-    return { problems: [messageOf(error)], lostMs: 0, recovered: 0 };
+    if (!(error instanceof NotMountable)) return lost(error);
+  }
+  try {
+    repair(file);
+    return { ...(await check()), repairs: 1 };
+  } catch (error) {
+    return lost(error);
   }
 }
 
+const lost = (error: unknown) => ({
+  problems: [messageOf(error)],
+  ...{ lostMs: 0, recovered: 0, repairs: 0 },
+});
+
 const row = (...cells: readonly (string | number)[]): void => {
-  const widths = [22, 8, 8, 8, 7, 9, 10, 12, 9];
+  const widths = [22, 8, 8, 8, 7, 9, 10, 7, 12, 9];
   say(cells.map((cell, n) => `${cell}`.padEnd(widths[n] ?? 0)).join(' '));
 };
 
@@ -164,6 +194,7 @@ row(
   'points',
   'failures',
   'recovered',
+  'e2fsck',
   'lost ms max',
   'ms/point',
 );
@@ -171,9 +202,9 @@ for (const scenario of scenarios) {
   if (values.only !== undefined && values.only !== scenario.name) continue;
   const recorded = await record(scenario);
   for (const mode of CUT_MODES) {
-    const { failures, lostMs, recovered, ms } = await cutOften(recorded, mode, { points });
+    const { failures, lostMs, recovered, repairs, ms } = await cutOften(recorded, mode, { points });
     failed += failures;
-    const cells = [points, failures, recovered, Math.round(lostMs), Math.round(ms)];
+    const cells = [points, failures, recovered, repairs, Math.round(lostMs), Math.round(ms)];
     row(scenario.name, mode, ...describe(recorded), ...cells);
   }
 }
@@ -184,7 +215,7 @@ async function control(name: string, recorded: Recorded, ignoresFlushes: boolean
   const options = { points: count, isControl: true, ignoresFlushes };
   const { failures, ms } = await cutOften(recorded, 'subset', options);
   if (failures === 0) failed += 1;
-  row(name, 'subset', ...describe(recorded), count, failures, '', '', Math.round(ms));
+  row(name, 'subset', ...describe(recorded), count, failures, '', '', '', Math.round(ms));
   say(
     failures > 0
       ? `  as it must: ${failures} of ${count} lose what was acknowledged`
