@@ -177,11 +177,13 @@ function checkContent(sqlite: SqliteDatabase.Database): void {
 }
 
 function readNewestRows(sqlite: SqliteDatabase.Database): void {
-  const tables = sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck();
-  for (const table of tables.all().map(String)) {
-    const newest = sqlite.prepare(
-      `SELECT * FROM "${table}" ORDER BY rowid DESC LIMIT ${NEWEST_ROWS}`,
-    );
+  const tables = sqlite.prepare(
+    "SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'",
+  );
+  for (const { name, wr } of tables.all() as { name: string; wr: number }[]) {
+    // Without row ids there is no newest; such tables hold one row for hundreds of others.
+    const order = wr === 0 ? 'ORDER BY rowid DESC' : '';
+    const newest = sqlite.prepare(`SELECT * FROM "${name}" ${order} LIMIT ${NEWEST_ROWS}`);
     // SQLite looks at every page on the way, and throws what it finds.
     newest.raw().all();
   }

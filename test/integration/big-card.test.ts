@@ -7,6 +7,7 @@ import { SystemClock } from '../../src/hal/linux/system-clock.js';
 import { openCard } from '../../src/storage/card.js';
 import type { Card } from '../../src/storage/card.js';
 import { openDatabase } from '../../src/storage/database.js';
+import { growTree, loadFrontier } from '../../src/storage/log-tree.js';
 import {
   CONFIG_DIGEST,
   DEVICE,
@@ -56,10 +57,12 @@ test('a card with much to recover keeps nobody from buffering: it opens at once,
   const db = openDatabase(path.join(card, 'lapel.db'));
   db.transaction(() => {
     db.run('DELETE FROM segments');
-    db.run("DELETE FROM entries WHERE type = 'segment'");
+    const tree = loadFrontier(db);
+    const leaf = Buffer.alloc(32);
     for (let n = 0; n < ENTRIES; n += 1) {
-      const row = ['heartbeat', 'x'.repeat(ENTRY_BYTES), Buffer.alloc(32)] as const;
+      const row = ['heartbeat', 'x'.repeat(ENTRY_BYTES), leaf] as const;
       db.run('INSERT INTO entries (type, envelope, leaf) VALUES (?, ?, ?)', ...row);
+      growTree(db, tree, leaf);
     }
   });
   db.close();
