@@ -39,11 +39,11 @@ packages=(
   gstreamer1.0-libav gstreamer1.0-alsa gstreamer1.0-x fonts-dejavu-core
   g++ make pkg-config python3 ca-certificates
   ffmpeg age minisign openssh-client mosquitto socat openssl systemd
-  fuse3 libfuse3-dev gpiod adjtimex
+  fuse3 libfuse3-dev gpiod adjtimex e2fsprogs
 )
 # QEMU and what makes a kernel module and an initramfs for its guest.
 rig_packages=(
-  qemu-system-x86 qemu-utils busybox-static kmod cpio xz-utils e2fsprogs
+  qemu-system-x86 qemu-utils busybox-static kmod cpio xz-utils
   gcc-12 libelf-dev flex bison bc
   i2c-tools v4l-utils
 )

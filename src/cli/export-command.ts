@@ -140,8 +140,10 @@ async function verifyFirst(
 ): Promise<VerifyReport> {
   const progress = new Progress(output, 'verify');
   const report = await progress.guard(
-    verifyPaths(fs, [recording], trust, (done, total) => {
-      progress.update(done, total);
+    verifyPaths(fs, [recording], trust, {
+      onBytes: (done, total) => {
+        progress.update(done, total);
+      },
     }),
   );
   progress.finish(report.bytes);

@@ -63,6 +63,11 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   SQLITE_NOTADB: 'storage/corrupt',
 };
 
+/** A slow card reads 20 MB/s: a whole check of so much takes less than 2 s of the 5 s that buffering may wait for storage. */
+const WHOLE_CHECK_BYTES_MAX = 32 * 1024 * 1024;
+/** Rows of each table of a larger database that are read at the start: a day of heartbeats, 4 MB at most. */
+const NEWEST_ROWS = 1500;
+
 /** Extended result codes are their primary code and a suffix (SQLite documentation, "Result and Error Codes"). */
 const primaryCode = (code: string): string => code.split('_').slice(0, 2).join('_');
 
@@ -164,13 +169,39 @@ function requireKnownSchema(sqlite: SqliteDatabase.Database): number {
   throw new CameraError('storage/newer-format', message);
 }
 
+/**
+ * Buffering waits for this. A small database is checked as a whole; of a larger one, which holds the log and the catalog of
+ * years, each table gives its newest rows: pages that are damaged among them are found now, others by whoever reads them.
+ */
+function checkContent(sqlite: SqliteDatabase.Database): void {
+  const pages = Number(sqlite.pragma('page_count', { simple: true }));
+  const pageBytes = Number(sqlite.pragma('page_size', { simple: true }));
+  if (pages * pageBytes > WHOLE_CHECK_BYTES_MAX) {
+    readNewestRows(sqlite);
+    return;
+  }
+  const check = sqlite.pragma('quick_check(1)', { simple: true });
+  if (check === 'ok') return;
+  throw new CameraError('storage/corrupt', `database fails its check: ${String(check)}`);
+}
+
+function readNewestRows(sqlite: SqliteDatabase.Database): void {
+  const tables = sqlite.prepare(
+    "SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'",
+  );
+  for (const { name, wr } of tables.all() as { name: string; wr: number }[]) {
+    // Without row ids there is no newest; such tables hold one row for hundreds of others.
+    const order = wr === 0 ? 'ORDER BY rowid DESC' : '';
+    const newest = sqlite.prepare(`SELECT * FROM "${name}" ${order} LIMIT ${NEWEST_ROWS}`);
+    // SQLite looks at every page on the way, and throws what it finds.
+    newest.raw().all();
+  }
+}
+
 function migrate(sqlite: SqliteDatabase.Database, done: number): void {
   sqlite.pragma('journal_mode = WAL');
   sqlite.pragma('synchronous = FULL');
-  const check = sqlite.pragma('quick_check(1)', { simple: true });
-  if (check !== 'ok') {
-    throw new CameraError('storage/corrupt', `database fails its check: ${String(check)}`);
-  }
+  checkContent(sqlite);
   if (done === MIGRATIONS.length) return;
   sqlite.transaction(() => {
     for (const step of MIGRATIONS.slice(done)) sqlite.exec(step);

@@ -52,17 +52,20 @@ const isLost = (code: ErrorCode): boolean => isDamage(code) || code === 'storage
 const HOPELESS: ReadonlySet<ErrorCode> = new Set(['storage/disk-full', 'storage/read-only']);
 
 /**
- * The start-up pass over the card, in numbered steps. It runs beside buffering, never touches a sealed file, and never
- * looks into the directory of the present boot.
+ * The start-up pass over the card: steps 4 to 10 of the README. 1 to 3 are `openCard`, before buffering. It runs beside
+ * buffering, never touches a sealed file, and never looks into the directory of the present boot.
  *
- * 1. Every directory and file of earlier boots is named by its counters; what is not, moves to quarantine.
- * 2. A segment with a manifest but no catalog row is entered into catalog and log.
- * 3. A segment without a manifest was cut. Its whole leaves are counted, the newest signed head over them is found,
- *    and a manifest with `end: power-loss` states both; the ciphertext itself is never changed.
- * 4. A cut before the first whole chunk left nothing to play, and what no valid head vouches for may be anybody's: the
+ * 4. Every directory and file of earlier boots is named by its counters; what is not, moves to quarantine.
+ * 5. A segment in the catalog without its manifest gets it back from there.
+ * 6. A segment with a manifest but no catalog row is checked and entered into catalog and log.
+ * 7. A segment without a manifest was cut. Its whole leaves are counted, the newest signed head over them is found.
+ * 8. A cut before the first whole chunk left nothing to play, and what no valid head vouches for may be anybody's: the
  *    files move to quarantine.
- * 5. What the catalog knows as sealed, no receiver has vouched for, and no file is left of, is missing.
- * 6. Each recovery, each quarantine, and each recording that misses segments is an entry in the log.
+ * 9. Lists that do not fit are replaced, a manifest with `end: power-loss` states what was found, log and catalog follow;
+ *    the ciphertext itself is never changed.
+ * 10. What the catalog knows as sealed, no receiver has vouched for, and no file is left of, is missing.
+ *
+ * Each recovery, each quarantine, and each recording that misses segments is an entry in the log.
  *
  * Segments of a recording are taken in their order, because each manifest names the one before. When one cannot be
  * read, the rest of its recording waits for the next start.
@@ -119,7 +122,7 @@ export class Recovery {
     };
   }
 
-  /** Subdirectories that are counters, in order; everything else but `known` files goes to quarantine. */
+  /** Step 4. Subdirectories that are counters, in order; everything else but `known` files goes to quarantine. */
   async #counters(directory: string, known: readonly string[]): Promise<readonly number[]> {
     const counters: number[] = [];
     for (const { name, isDirectory } of await this.#ctx.fs.list(directory)) {
@@ -171,7 +174,7 @@ export class Recovery {
     }
   }
 
-  /** Step 5. One fault a recording, so that a card that was emptied does not flood the log. */
+  /** Step 10. One fault a recording, so that a card that was emptied does not flood the log. */
   async #tellMissing(): Promise<readonly SegmentRef[]> {
     const missing = this.#catalog
       .pendingBefore(this.#ctx.identity.boot)
@@ -231,7 +234,7 @@ export class Recovery {
   }
 
   /**
-   * A segment that is in the catalog was sealed; to seal it again would be a second truth. The catalog has the
+   * Step 5. A segment that is in the catalog was sealed; to seal it again would be a second truth. The catalog has the
    * manifest, so the file is made anew from that.
    */
   async #restoreManifest(ref: SegmentRef, manifest: string): Promise<void> {
@@ -241,7 +244,7 @@ export class Recovery {
     await this.#ctx.fs.writeAtomic(this.#ctx.layout.segment(ref, '.dsse'), Buffer.from(text));
   }
 
-  /** Step 2. A manifest that is damaged or another segment's stays where it is, for the verifier to see. */
+  /** Step 6. A manifest that is damaged or another segment's stays where it is, for the verifier to see. */
   async #index(ref: SegmentRef): Promise<string | undefined> {
     const file = this.#ctx.layout.segment(ref, '.dsse');
     try {

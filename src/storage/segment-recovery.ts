@@ -72,6 +72,7 @@ export class SegmentRecovery {
     place: Place,
     sessionKey: Buffer | undefined,
   ): Promise<string | undefined> {
+    // Step 7: what is there, and what is signed of it.
     const list = await this.#start(ref, '.leaves', LEAVES_MAX * HASH_BYTES);
     const whole = files.has('.age') ? await this.#wholeLeaves(ref, list) : undefined;
     if (whole === undefined || leafCount(whole.hashes) < 2) {
@@ -88,6 +89,7 @@ export class SegmentRecovery {
       await this.#putAside(ref, files, code, 'has no valid head by the key of its boot');
       return undefined;
     }
+    // Step 9. Until the manifest is there, the next start begins again at step 7.
     await this.#dropTornHead(ref, heads, lines);
     await this.#completeLeafList(ref, list, whole, prefix);
     const meta = files.has('.meta.age') ? await this.#meta(ref) : null;
@@ -128,7 +130,7 @@ export class SegmentRecovery {
     }
   }
 
-  /** Moves the files of a segment that is not sealed. */
+  /** Step 8. Moves the files of a segment that is not sealed. */
   async #putAside(
     ref: SegmentRef,
     files: ReadonlySet<SegmentFile>,

@@ -182,3 +182,35 @@ test('a transaction that throws leaves nothing behind and passes on what was thr
   );
   db.close();
 });
+
+test('of a database of years the newest rows are looked at, so that its opening does not take ever longer', async (t) => {
+  const file = await databaseFile(t);
+  const db = openDatabase(file);
+  const BYTES = 1000;
+  const ROWS = 40_000;
+  db.transaction(() => {
+    for (let n = 0; n < ROWS; n += 1) {
+      const values = ['heartbeat', 'x'.repeat(BYTES), Buffer.alloc(32)] as const;
+      db.run('INSERT INTO entries (type, envelope, leaf) VALUES (?, ?, ?)', ...values);
+    }
+  });
+  db.close();
+  const content = await readFile(file);
+  const spoil = async (at: number): Promise<void> => {
+    const copy = Buffer.from(content);
+    copy.fill(0xa5, at, at + 4096);
+    await writeFile(file, copy);
+  };
+  // An old page: nobody needs it to go on, and the log must not be set aside for it.
+  await spoil(4096 * 4000);
+  const opened = openDatabase(file);
+  t.throws(() => opened.all('SELECT envelope FROM entries'), { code: 'storage/corrupt' });
+  t.is(
+    opened.run("INSERT INTO entries (type, envelope, leaf) VALUES ('a', 'b', x'00')").changes,
+    1,
+  );
+  opened.close();
+  // A page of the newest rows: this log cannot be gone on with.
+  await spoil(content.length - 4 * 4096);
+  throwsCode(t, 'storage/corrupt', () => openDatabase(file));
+});
