@@ -19,6 +19,7 @@ const NAME_THE_PORT = [
 /** May call what removes, empties or cuts a file, and of what. */
 const CALL_THE_SYSTEM: Readonly<Record<string, string>> = {
   'src/hal/linux/node-file-remover.ts': 'the adapter of the port',
+  'src/cli/card-snapshot.ts': 'its copy of the database of a card, in a directory of its own',
   'src/cli/control-socket.ts': 'a socket that nobody answers at',
   'src/cli/doctor-recording.ts': 'the scratch directory of a trial recording',
 };
