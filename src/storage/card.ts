@@ -129,15 +129,11 @@ export async function openCard(services: CardServices, options: CardOptions): Pr
   const { fs } = services;
   const layout = new CardLayout(options.card);
   await fs.makeDirectory(layout.evidence);
-<<<<<<< HEAD
+  // Steps of the README: 1, the database; 2, the number of the boot; 3, its certificate and first entries.
   const { db: opened, damaged } = await openCardDatabase(fs, layout);
   const watched: { failed?: (error: unknown) => void } = {};
   const wrapped = options.wrapDatabase?.(opened) ?? opened;
   const db = watchedDatabase(wrapped, (error) => watched.failed?.(error));
-=======
-  // Steps of the README: 1, the database; 2, the number of the boot; 3, its certificate and first entries.
-  const { db, damaged } = await openCardDatabase(fs, layout);
->>>>>>> powercut
   const faults = damaged.map((file) => `the database was damaged: ${file}`);
   const signer = makeSessionSigner();
   try {
