@@ -147,6 +147,10 @@ export function findReceiver(trust: Trust, rx: string): Buffer | undefined {
   return entry && fromSpkiBase64(entry.spki);
 }
 
+/** The raw receipt keys of all receivers. */
+export const listReceiverKeys = (trust: Trust): Buffer[] =>
+  trust.receivers.map(({ spki: key }) => fromSpkiBase64(key));
+
 /** A copy with this device's key added or replaced, its rotations forgotten. Throws `evidence/malformed` for a bad id or key. */
 export const withDevice = (trust: Trust, device: string, key: string): Trust =>
   parseTrust(

@@ -1,12 +1,15 @@
 import { isCameraError } from '../errors.js';
 import { formatSegmentRef } from '../units.js';
 import type { SegmentRef } from '../units.js';
-import { parseEnvelopeFile } from './dsse.js';
+import { decodePayload, parseEnvelopeFile } from './dsse.js';
+import type { Envelope } from './dsse.js';
+import { parseCanonical } from './jcs.js';
 import { MEDIA_TYPES } from './documents.js';
 import type { Manifest } from './manifest.js';
 import { openReceipt, readReceipt } from './receipt.js';
 import type { Receipt } from './receipt.js';
-import { findReceiver } from './trust.js';
+import { keyIdOf } from './public-key.js';
+import { findReceiver, listReceiverKeys } from './trust.js';
 import type { Trust } from './trust.js';
 import type { Problem, ProblemKind } from './verdict.js';
 import { kindOf } from './verify-session.js';
@@ -49,6 +52,18 @@ function misfit(
 }
 
 /**
+ * The key a receipt must be checked with: of the receiver that it names, or of its key id, so that one changed byte cannot
+ * make a known receiver look like a stranger. Throws `evidence/malformed` for a body that has not its one form.
+ */
+function receiverKeyFor(envelope: Envelope, trust: Trust): Buffer | undefined {
+  const claim = parseCanonical(decodePayload(envelope));
+  const isNamed = typeof claim === 'object' && claim !== null && 'rx' in claim;
+  const named = isNamed && typeof claim.rx === 'string' ? findReceiver(trust, claim.rx) : undefined;
+  const ids = envelope.signatures.map(({ keyid }) => keyid);
+  return named ?? listReceiverKeys(trust).find((key) => ids.includes(keyIdOf(key)));
+}
+
+/**
  * Judges `<seq>.receipt`. A receipt says that a receiver held a copy: it adds nothing to what a manifest proves, but one
  * that was changed, forged or moved here is `not-ok` like any other file. Never throws for bad content.
  */
@@ -62,9 +77,7 @@ export function verifyReceipt(text: string, claim: ReceiptClaim, trust: Trust): 
     if (envelope.payloadType !== MEDIA_TYPES.receipt) {
       return fail('malformed', `is a ${envelope.payloadType}`);
     }
-    // Before any signature: who is said to have signed it, so that the key can be looked up.
-    const { rx } = readReceipt(envelope);
-    const key = findReceiver(trust, rx);
+    const key = receiverKeyFor(envelope, trust);
     const receipt = key === undefined ? readReceipt(envelope) : openReceipt(envelope, key);
     const wrong = misfit(receipt, claim);
     if (wrong !== undefined) return fail(wrong.what, wrong.message);

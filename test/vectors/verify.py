@@ -132,7 +132,7 @@ class Envelope:
             value = json.loads(self.body.decode(), object_pairs_hook=no_doubles)
             if not isinstance(value, dict) or not portable(value) or canonical(value).encode() != self.body:
                 raise ValueError('not canonical')
-            if value['v'] != 1 or value['type'] != kind and kind != 'entry':
+            if kind and (value['v'] != 1 or value['type'] != kind and kind != 'entry'):
                 raise ValueError('another kind')
             return value
         except (ValueError, KeyError) as error:
@@ -398,12 +398,12 @@ class Judge:
             return
         try:
             envelope = envelope_file(text)
-            body = envelope.read('receipt')
-            raw = self.receivers.get(body['rx'])
             if envelope.type != TYPE % 'receipt':
                 raise Bad('malformed')
-            if raw:
-                envelope.open('receipt', raw)
+            ids = [k for k, _ in envelope.sigs]
+            raw = self.receivers.get(envelope.read(None).get('rx'))
+            raw = raw or next((k for k in self.receivers.values() if key_id(k) in ids), None)
+            body = envelope.open('receipt', raw) if raw else envelope.read('receipt')
             if body['seg'] != '%d/%d/%d' % ref or m and body['device'] != m['device']:
                 self.say('not-ok', 'wrong-place', name)
             elif m and (body['man'], body['root'], body['size']) != (digest, m['file']['root'], m['file']['size']):
@@ -512,7 +512,7 @@ class Judge:
             index = frontier.size
             if number - 1 > index:
                 self.say('not-ok', 'missing', 'lapel.db')
-            own = sha(b'\0', text.encode())
+            own = stands = sha(b'\0', text.encode())
             try:
                 envelope = Envelope(text)
                 own = sha(b'\0', envelope.pae)
@@ -538,11 +538,12 @@ class Judge:
                         gone.add(seg)
                 if body['type'] != kind:
                     self.say('not-ok', 'contradiction', 'lapel.db')
+                stands = own
             except (Bad, KeyError) as error:
                 self.say('not-ok', str(error) if isinstance(error, Bad) else 'malformed', 'log')
             if own != leaf:
                 self.say('not-ok', 'changed', 'lapel.db')
-            frontier.push(own)
+            frontier.push(stands)
             roots[frontier.size] = frontier.root()
         self.vouched(notes, roots, frontier.size, device)
         newest = now['boot'] if now else 0
@@ -565,12 +566,11 @@ class Judge:
         for note in notes + self.checkpoints:
             try:
                 over, root = self.checkpoint(note, device or '')
+                held += 1
                 if over > size:
                     self.say('not-ok', 'rolled-back', 'log')
                 elif roots[over] != root:
                     self.say('not-ok', 'forked', 'log')
-                else:
-                    held += 1
             except (Bad, ValueError, IndexError) as error:
                 self.say('not-ok', str(error) if isinstance(error, Bad) else 'malformed', 'checkpoint')
         if held == 0:
