@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { CameraError } from '../errors.js';
 import type { FileSystem } from '../hal/ports/file-system.js';
 import { openMachine } from '../hal/machine.js';
@@ -8,7 +9,8 @@ import type { ExportKey } from './export-key.js';
 import { checkOutputs, exportPackage } from './export-package.js';
 import type { ExportedPackage, Step } from './export-package.js';
 import { checkFfmpeg } from './export-pictures.js';
-import { findRecording, readIdentity } from './export.js';
+import { findRecording } from './export.js';
+import { readIdentity } from './identity-file.js';
 import { readTrust } from './keys.js';
 import { findText, getText } from './options.js';
 import type { Options } from './options.js';
@@ -141,6 +143,7 @@ async function verifyFirst(
   const progress = new Progress(output, 'verify');
   const report = await progress.guard(
     verifyPaths(fs, [recording], trust, {
+      threads: availableParallelism(),
       onBytes: (done, total) => {
         progress.update(done, total);
       },

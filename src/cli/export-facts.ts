@@ -2,6 +2,7 @@ import type { ExportStatement } from '../evidence/export-statement.js';
 import { minisignKey, minisignKeyId } from '../evidence/minisign.js';
 import { toSpkiBase64 } from '../evidence/public-key.js';
 import type { Signer } from '../evidence/signer.js';
+import type { Problem } from '../evidence/verdict.js';
 import { sshFingerprint } from '../evidence/ssh-signature.js';
 import { formatSegmentRef, parseSegmentRef } from '../units.js';
 import type { FoundSegment } from './evidence-files.js';
@@ -37,7 +38,7 @@ export function statementOf(facts: ExportFacts): ExportStatement {
   const { boot, rec } = recordingOf(facts);
   const sentences = [
     ...(verified?.segments ?? []).flatMap(({ problems }) => problems),
-    ...(verified?.recordings ?? []).flatMap(({ problems }) => problems),
+    ...wholeProblems(verified),
   ];
   return {
     ...{ v: 1, type: 'export', created_ms: createdMs, exporter },
@@ -61,6 +62,10 @@ export function statementOf(facts: ExportFacts): ExportStatement {
 const recordingOf = ({ segments }: ExportFacts): { boot: number; rec: number } =>
   segments[0]?.ref ?? { boot: 0, rec: 0 };
 
+/** What was found between the segments, and in log and catalog. */
+const wholeProblems = (verified: VerifyReport | undefined): readonly Problem[] =>
+  [...(verified?.recordings ?? []), ...(verified?.roots ?? [])].flatMap(({ problems }) => problems);
+
 const verdictOf = (verified: VerifyReport | undefined, seg: string): PlacedVerdict | undefined =>
   verified?.segments.find(({ ref }) => formatSegmentRef(ref) === seg);
 
@@ -78,9 +83,7 @@ export function reportOf(facts: ExportFacts, pictures: readonly ReportPicture[])
     media: media && `${media.width} × ${media.height}, ${media.codec}`,
     frames: detailed.report.frames,
     verified: verified?.state,
-    problems: (verified?.recordings ?? []).flatMap(({ problems }) =>
-      problems.map(({ message }) => message),
-    ),
+    problems: wholeProblems(verified).map(({ message }) => message),
     segments: reportSegments(facts),
     ...{ timeline: facts.timeline, pictures, exporter, createdMs, version },
     key: { minisign, ssh, id: minisignKeyId(signer.publicKey) },

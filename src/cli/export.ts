@@ -13,9 +13,6 @@ import type { OpenChoices, OpenedSegment } from './export-segments.js';
 import { sidecarFiles, writeSidecars } from './export-sidecars.js';
 import type { SidecarInput } from './sidecars.js';
 
-/** An identity file holds one key and perhaps comments. */
-const IDENTITY_BYTES_MAX = 64 * 1024;
-
 export interface ExportReport {
   readonly out: string;
   readonly frames: number;
@@ -208,12 +205,4 @@ function holesIn(segments: readonly FoundSegment[]): readonly string[] {
   return Array.from({ length: last + 1 }, (_, seq) => seq)
     .filter((seq) => !there.has(seq))
     .map((seq) => formatSegmentRef({ ...first.ref, seq }));
-}
-
-/** The identity in a file as age-keygen writes it. Throws `evidence/wrong-key` when there is none. */
-export async function readIdentity(fs: FileSystem, file: string): Promise<string> {
-  const text = (await fs.readFile(file, IDENTITY_BYTES_MAX)).toString('utf8');
-  const line = text.split(/\r?\n/).find((candidate) => candidate.startsWith('AGE-SECRET-KEY-'));
-  if (line === undefined) throw new CameraError('evidence/wrong-key', `no age identity in ${file}`);
-  return line.trim();
 }
