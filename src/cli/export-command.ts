@@ -141,23 +141,29 @@ async function verifyFirst(
   { trust, isPartial, output }: { trust: Trust; isPartial: boolean; output: Output },
 ): Promise<VerifyReport> {
   const progress = new Progress(output, 'verify');
+  const verified = verifyPaths(fs, [recording], trust, {
+    threads: availableParallelism(),
+    onBytes: (done, total) => {
+      progress.update(done, total);
+    },
+  });
   const report = await progress.guard(
-    verifyPaths(fs, [recording], trust, {
-      threads: availableParallelism(),
-      onBytes: (done, total) => {
-        progress.update(done, total);
-      },
+    verified.then((answer) => {
+      if (!isPartial) refuseUnsound(recording, answer);
+      return answer;
     }),
   );
   progress.finish(report.bytes);
-  if (isPartial) return report;
-  if (report.state === 'not-ok') {
+  return report;
+}
+
+function refuseUnsound(recording: string, { state }: VerifyReport): void {
+  if (state === 'not-ok') {
     const message = `${recording} is not-ok; lapel verify says what was changed, --partial exports what is left`;
     throw new CameraError('evidence/bad-signature', message);
   }
-  if (report.state === 'not-feasible') {
+  if (state === 'not-feasible') {
     const message = `${recording} could not be verified; lapel verify says what is missing, --partial exports it all the same`;
     throw new CameraError('evidence/not-feasible', message);
   }
-  return report;
 }

@@ -22,7 +22,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js';
 
 // A day in which the camera is killed again and again, wherever it is. `KILLS=1000 SEED=1` makes a thousand of them.
 
-const KILLS = Number(process.env['KILLS'] ?? 8);
+const KILLS = Number(process.env['KILLS'] ?? 5);
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e6));
 /** From the boot on; one in six dies before, while it opens its card or loads its program. */
 const LIFE_MS_MAX = 2500;

@@ -16,12 +16,12 @@ import { STEP_MS_MAX, VirtualCamera } from './virtual-camera.js';
 // Presses of a bouncing contact on the whole camera while it records, from the wire to the ledger and to the light.
 
 /**
- * On this machine the presses of a quick thumb, 150 of them unless `ROUNDS` asks for more. The guest is up to twenty times
+ * On this machine the presses of a quick thumb, 100 of them unless `ROUNDS` asks for more. The guest is up to twenty times
  * slower than any board, so its hand is slower too, and makes what fits in a minute: each edge is signed and synced, which takes 0.4 s there.
  */
 const PLAN = {
   L1: {
-    rounds: Number(process.env['ROUNDS'] ?? 3),
+    rounds: Number(process.env['ROUNDS'] ?? 2),
     starts: 5,
     presses: 50,
     heldMs: 80,

@@ -14,7 +14,7 @@ import { RIG_LINES, openRig } from './rig.js';
 // Presses of a bouncing contact, in real time, from the wire to the gesture: faster ones than any thumb makes.
 
 /** `PRESSES=1000` takes two minutes. */
-const PRESSES = Number(process.env['PRESSES'] ?? 150);
+const PRESSES = Number(process.env['PRESSES'] ?? 100);
 /** Presses that may be void, see `isFair`; with more of them the machine is too busy to say anything. */
 const VOID_MAX = PRESSES / 10;
 /** The interval that every board has for its buttons. */

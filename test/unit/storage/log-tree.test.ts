@@ -15,7 +15,7 @@ import {
 import { openDatabase } from '../../../src/storage/database.js';
 import type { Database } from '../../../src/storage/database.js';
 import { logHead, readEntries } from '../../../src/storage/device-log.js';
-import type { LogFact , DeviceLog} from '../../../src/storage/device-log.js';
+import type { LogFact, DeviceLog } from '../../../src/storage/device-log.js';
 import { StoredHashes } from '../../../src/storage/log-tree.js';
 import { DEVICE, newDevice, startBoot } from '../../support/boot-fixture.js';
 import { fastSigner } from '../../support/fast-signer.js';

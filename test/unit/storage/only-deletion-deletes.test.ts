@@ -22,6 +22,8 @@ const CALL_THE_SYSTEM: Readonly<Record<string, string>> = {
   'src/cli/card-snapshot.ts': 'its copy of the database of a card, in a directory of its own',
   'src/cli/control-socket.ts': 'a socket that nobody answers at',
   'src/cli/doctor-recording.ts': 'the scratch directory of a trial recording',
+  'src/cli/export-package.ts': 'the directory in which an export is put together, when it fails',
+  'src/cli/verify-card.ts': 'its copy of the database of a card, in a directory of its own',
 };
 
 /** Not a method of that name: those are on disks that exist in memory only. */
