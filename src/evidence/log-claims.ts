@@ -14,7 +14,7 @@ export interface LoggedSegment {
   readonly root: string | null;
   /** Whether it is the last of its recording; null for what recovery sealed, whose manifest says it. */
   readonly last: boolean | null;
-  /** Where it was offered, acknowledged, freed for deletion and deleted; null for what has not happened. */
+  /** Where it was offered, acknowledged, freed for deletion and deleted; null for what has not happened or was taken back. */
   readonly offered: number | null;
   readonly receipt: { readonly index: number; readonly rx: string; readonly digest: string } | null;
   readonly deletable: number | null;
@@ -46,6 +46,7 @@ export class LogClaims {
       case 'offered':
       case 'receipt':
       case 'deletable':
+      case 'kept':
       case 'deleted':
         return this.#moved(index, entry);
       case 'hold':
@@ -84,7 +85,7 @@ export class LogClaims {
 
   #moved(
     index: number,
-    entry: Of<'offered'> | Of<'receipt'> | Of<'deletable'> | Of<'deleted'>,
+    entry: Of<'offered' | 'receipt' | 'deletable' | 'kept' | 'deleted'>,
   ): string | undefined {
     const { type, seg, man } = entry;
     const row = this.#rows.get(seg);
@@ -101,6 +102,9 @@ export class LogClaims {
         row.deletable ??= index;
         if (row.receipt?.digest !== entry.receipt) return `frees ${seg} without its receipt`;
         return this.#isHeld(seg) ? `frees ${seg}, which is held` : undefined;
+      case 'kept':
+        row.deletable = null;
+        return row.deleted === null ? undefined : `keeps ${seg}, which was deleted`;
       case 'deleted':
         if (row.deleted !== null) return `deletes ${seg} a second time`;
         row.deleted = index;

@@ -536,6 +536,8 @@ class Judge:
                         self.say('not-ok', 'contradiction', 'log')
                     if body['type'] in ('deletable', 'deleted'):
                         gone.add(seg)
+                    if body['type'] == 'kept':
+                        gone.discard(seg)
                 if body['type'] != kind:
                     self.say('not-ok', 'contradiction', 'lapel.db')
                 stands = own

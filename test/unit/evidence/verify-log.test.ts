@@ -225,6 +225,7 @@ test('what the log says of segments must fit together', (t) => {
     receipt: DIGEST,
     bytes: 1,
   } as const;
+  const kept = { type: 'kept', seg: '1/1/0', man: DIGEST, receipt: DIGEST, why: 'hold' } as const;
   const hold = { target: '1/1', by: 'fleet-1', key: null, nonce: null, reason: 'case' } as const;
   const other = { man: 'cd'.repeat(32) };
   const start = (): LogFixture => new LogFixture().start().segment('1/1/0');
@@ -247,6 +248,11 @@ test('what the log says of segments must fit together', (t) => {
     [start().add({ ...receipt, ...other }), /tells of another 1\/1\/0/],
     [start().add({ ...receipt, seg: '1/1/7' }), /never sealed/],
     [start().add(receipt).add(deletable).add(deleted).add(deleted), /a second time/],
+    [start().add(receipt).add(deletable).add(kept).add(deleted), /was not freed before/],
+    [
+      start().add(receipt).add(deletable).add(deleted).add(kept),
+      /keeps 1\/1\/0, which was deleted/,
+    ],
     [start().add({ type: 'release', ...hold }), /ends a hold .* that there was not/],
     [
       start().add({ type: 'segment', seg: '1/1/0', ...other, size: 5, root: DIGEST, last: true }),
