@@ -22,6 +22,7 @@ import { filesBelow, judge, segmentsOn } from '../../support/card-fixture.js';
 import { ofKind } from './said.js';
 import type { Said } from './said.js';
 import { FRAMES_PER_FRAGMENT, openStageCard } from './stage.js';
+import type { Stage } from './stage.js';
 
 const LOSS_MS_MAX = 2000;
 /** A GOP that is being taken when the power goes, once the one before it is under a head. */
@@ -65,15 +66,17 @@ export function logOf(card: string): readonly LogLine[] {
 /** Starts on the card as the next boot would, and looks at everything that had been promised before the cut. */
 export class CardCheck {
   readonly #fs = new NodeFileSystem();
+  readonly #stage: Stage;
   readonly #card: string;
   readonly #device: DeviceFixture;
   readonly #said: readonly Said[];
   readonly #problems: string[] = [];
   #lostMs = 0;
 
-  constructor(card: string, device: DeviceFixture, said: readonly Said[]) {
-    this.#card = card;
-    this.#device = device;
+  constructor(stage: Stage, said: readonly Said[]) {
+    this.#stage = stage;
+    this.#card = stage.card;
+    this.#device = stage.device;
     this.#said = said;
   }
 
@@ -102,8 +105,7 @@ export class CardCheck {
   }
 
   async #boot(): Promise<{ boot: number; summary: RecoverySummary }> {
-    const stage = { card: this.#card, device: this.#device, say: () => undefined };
-    const card = await openStageCard(stage, this.#fs, new SimClock(1000));
+    const card = await openStageCard(this.#stage, this.#fs, new SimClock(1000));
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -112,6 +114,8 @@ export class CardCheck {
     });
     const summary = await Promise.race([card.recovered, limit]);
     clearTimeout(timer);
+    // What was to be deleted goes in the first boot, so that the second has nothing to do.
+    await card.retention.look();
     await card.close();
     return { boot: card.boot, summary };
   }
@@ -196,8 +200,10 @@ export class CardCheck {
       const { state } = verifyRecording(segments);
       this.#must(state !== 'not-ok', `recording ${name} is ${state}`);
     }
+    const deleted = this.#deletions(log, verdicts);
     const sealed = new Map(verdicts.map((verdict) => [verdict.manifestDigest, verdict.state]));
     for (const { seg, digest } of ofKind(this.#said, 'sealed')) {
+      if (deleted.has(seg)) continue;
       this.#must(
         sealed.get(digest) === 'ok',
         `${seg} was sealed and is ${String(sealed.get(digest))}`,
@@ -208,6 +214,24 @@ export class CardCheck {
       const name = formatSegmentRef(ref);
       this.#must(logged.has(`segment ${name}`), `${name} is not in the log`);
     }
+  }
+
+  /** Gone is only what had a receipt and an entry before its first file went, and it is gone as a whole. */
+  #deletions(log: readonly LogLine[], verdicts: readonly SegmentVerdict[]): ReadonlySet<string> {
+    const there = new Set(verdicts.map(({ ref }) => formatSegmentRef(ref)));
+    const deleted = new Set<string>();
+    for (const [at, { entry }] of log.entries()) {
+      if (entry.type !== 'deleted') continue;
+      const { seg } = entry;
+      deleted.add(seg);
+      const before = log.slice(0, at).map((line) => line.entry);
+      const has = (type: 'receipt' | 'deletable'): boolean =>
+        before.some((other) => other.type === type && other.seg === seg);
+      this.#must(has('receipt') && has('deletable'), `${seg} was deleted without its two entries`);
+      this.#must(!there.has(seg), `${seg} is in the log as deleted and has files`);
+    }
+    this.#must(this.#stage.isDeleting === true || deleted.size === 0, 'something was deleted');
+    return deleted;
   }
 
   /** Pictures in the signed prefixes of each recording, against what the camera had taken when the power went. */
@@ -228,6 +252,8 @@ export class CardCheck {
     }
     const newest = [...taken.keys()].at(-1);
     for (const [recording, { handed, head }] of taken) {
+      // What of it was deleted is in the receiver's store.
+      if (this.#stage.isDeleting === true) continue;
       const missing = handed - (frames.get(recording) ?? 0);
       // While the newest fragment is on its way the next GOP has only begun.
       const isRunning = recording === newest && head === handed;
@@ -269,6 +295,8 @@ function keyOf(entry: LogEntry): string | undefined {
       return `segment ${entry.seg}`;
     case 'receipt':
       return `receipt ${entry.seg}`;
+    case 'deleted':
+      return `deletion ${entry.seg}`;
     case 'trigger':
       return `trigger ${String(entry.nonce)}`;
     case 'boot':
@@ -290,6 +318,8 @@ function keySaid(one: Said): string | undefined {
       return `segment ${one.seg}`;
     case 'receipt':
       return `receipt ${one.seg}`;
+    case 'deleted':
+      return `deletion ${one.seg}`;
     case 'trigger':
       return `trigger ${one.nonce}`;
     case 'boot':

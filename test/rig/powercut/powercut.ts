@@ -66,6 +66,7 @@ interface Recorded {
   /** What had been promised before. */
   readonly before: readonly Said[];
   readonly log: ReturnType<typeof logOf>;
+  readonly isDeleting: boolean;
 }
 
 async function record(scenario: Scenario, options = CARD_MOUNT_OPTIONS): Promise<Recorded> {
@@ -85,13 +86,14 @@ async function record(scenario: Scenario, options = CARD_MOUNT_OPTIONS): Promise
       const mark = openSync(disk.mark, 'r+');
       const tell = (fact: Said): void => void writeSync(mark, JSON.stringify(fact));
       tell({ said: 'begin' });
-      await scenario.run({ card, device, say: tell });
+      await scenario.run({ card, device, say: tell, isDeleting: scenario.isDeleting === true });
       closeSync(mark);
       return logOf(card);
     }),
   );
   const requests = readWriteLog(at('log'));
-  return { name: scenario.name, device, base, requests, before, log };
+  const { name, isDeleting = false } = scenario;
+  return { name, device, base, requests, before, log, isDeleting };
 }
 
 interface Tally {
@@ -154,7 +156,9 @@ async function checkImage(recorded: Recorded, image: Buffer, cut: number) {
   const check = () =>
     withMounted(file, place, CARD_MOUNT_OPTIONS, () => {
       const card = path.join(place, 'card');
-      return new CardCheck(card, recorded.device, [...recorded.before, ...said]).run(recorded.log);
+      const { device, before, log, isDeleting } = recorded;
+      const stage = { card, device, isDeleting, say: () => undefined };
+      return new CardCheck(stage, [...before, ...said]).run(log);
     });
   try {
     return { ...(await check()), repairs: 0 };

@@ -19,7 +19,9 @@ export type Said =
   /** A fault with these words, none like another. */
   | { readonly said: 'fault'; readonly detail: string }
   | { readonly said: 'trigger'; readonly nonce: string }
-  | { readonly said: 'receipt'; readonly seg: string };
+  | { readonly said: 'receipt'; readonly seg: string }
+  /** No file of it is left, and the log says so. */
+  | { readonly said: 'deleted'; readonly seg: string };
 
 /** Words of one kind. */
 export const ofKind = <K extends Said['said']>(

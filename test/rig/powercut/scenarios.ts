@@ -6,9 +6,8 @@ import { CardLayout } from '../../../src/storage/layout.js';
 import type { OutgoingSegment } from '../../../src/storage/outgoing.js';
 import { formatSegmentRef } from '../../../src/units.js';
 import { DEVICE } from '../../support/boot-fixture.js';
-import { fastSigner } from '../../support/fast-signer.js';
 import { makeDatabaseOld } from './old-card.js';
-import { StageCamera } from './stage.js';
+import { RECEIVER, RECEIVER_ID, StageCamera } from './stage.js';
 import type { Stage } from './stage.js';
 
 /** What happens on a card while its disk is logged. */
@@ -17,10 +16,11 @@ export interface Scenario {
   /** What the card has been through before; nothing when it is new. */
   readonly prepare: (stage: Stage) => Promise<void>;
   readonly run: (stage: Stage) => Promise<void>;
+  /** The card may delete, in the scenario and after the cut. */
+  readonly isDeleting?: boolean;
 }
 
 const NOTHING = (): Promise<void> => Promise.resolve();
-const RECEIVER = fastSigner();
 
 /** One boot, from the opening of the card to its close. Recovery is over before the close. */
 async function boot(stage: Stage, work: (camera: StageCamera) => Promise<void>): Promise<void> {
@@ -74,7 +74,7 @@ function receiptFor({ ref, manifest }: OutgoingSegment) {
       man: payloadDigest(manifest),
       ...{ root: file.root, size: file.size, log: null },
       stores: [{ id: 'store', kind: 'fs', durable: true }],
-      ...{ rx: 'rx1', ts: 1_793_606_400_000 },
+      ...{ rx: RECEIVER_ID, ts: 1_793_600_000_000 },
       nonce: createHash('md5').update(formatSegmentRef(ref)).digest('hex'),
     },
     RECEIVER,
@@ -115,6 +115,20 @@ async function prepareCut(stage: Stage): Promise<void> {
   await boot(stage, (camera) => camera.record([4], { leavesOpen: true }));
 }
 
+async function prepareReceipted(stage: Stage): Promise<void> {
+  await prepareSealed(stage);
+  await boot(stage, (camera) => takeReceipts(stage, camera));
+}
+
+/** Deletes all that has a receipt, and says so. */
+async function deleteAll(stage: Stage, { card }: StageCamera): Promise<void> {
+  await card.recovered;
+  await card.retention.look();
+  for (const seg of ['1/1/0', '1/1/1', '1/1/2', '1/2/0', '1/2/1']) {
+    stage.say({ said: 'deleted', seg });
+  }
+}
+
 async function sealSix(camera: StageCamera): Promise<void> {
   for (let n = 0; n < 6; n += 1) await camera.record([1], { marks: 40 * n });
 }
@@ -133,6 +147,10 @@ export const scenarios: readonly Scenario[] = [
   scenario('seal', NOTHING, sealSix),
   scenario('log', NOTHING, (camera, stage) => fillLog(stage, camera)),
   scenario('receipt', prepareSealed, (camera, stage) => takeReceipts(stage, camera)),
+  {
+    ...scenario('delete', prepareReceipted, (camera, stage) => deleteAll(stage, camera)),
+    isDeleting: true,
+  },
   scenario('migration', prepareOld, (camera, stage) => fillLog(stage, camera)),
   scenario('recovery', prepareCut, NOTHING),
 ];

@@ -2,6 +2,7 @@ import { parseRecipient, recipientOf } from '../../../src/evidence/age-recipient
 import { muxGop } from '../../../src/capture/mp4.js';
 import type { MuxedGop } from '../../../src/capture/mp4.js';
 import { placeMoof } from '../../../src/capture/mp4-boxes.js';
+import { NodeFileRemover } from '../../../src/hal/linux/node-file-remover.js';
 import { NodeFileSystem } from '../../../src/hal/linux/node-file-system.js';
 import type { WritableFile } from '../../../src/hal/ports/file-system.js';
 import { SimClock } from '../../../src/hal/sim/sim-clock.js';
@@ -11,6 +12,7 @@ import { formatSegmentRef } from '../../../src/units.js';
 import { CONFIG_DIGEST, DEVICE, FIRMWARE_DIGEST, silent } from '../../support/boot-fixture.js';
 import type { DeviceFixture } from '../../support/boot-fixture.js';
 import { SECOND_90K, fakeEnding, fakeFacts } from '../../support/fake-media.js';
+import { fastSigner } from '../../support/fast-signer.js';
 import { FORMAT, accessUnits } from '../../support/synthetic-video.js';
 import type { Said } from './said.js';
 
@@ -26,7 +28,13 @@ export interface Stage {
   readonly card: string;
   readonly device: DeviceFixture;
   readonly say: (fact: Said) => void;
+  /** Whoever has a receipt goes at once. */
+  readonly isDeleting?: boolean;
 }
+
+/** Whose receipts count. */
+export const RECEIVER = fastSigner(Buffer.alloc(32, 7));
+export const RECEIVER_ID = 'rx1';
 
 /** A file system that tells when a head is durable. */
 class WatchedFileSystem extends NodeFileSystem {
@@ -52,7 +60,7 @@ class WatchedFileSystem extends NodeFileSystem {
 
 /** The card of the next boot, as the camera opens it. */
 export async function openStageCard(
-  { card, device, say }: Stage,
+  { card, device, say, isDeleting = false }: Stage,
   fs: NodeFileSystem,
   clock: SimClock,
 ): Promise<Card> {
@@ -65,6 +73,9 @@ export async function openStageCard(
       onSealed: ({ ref, digest }) => {
         say({ said: 'sealed', seg: formatSegmentRef(ref), digest });
       },
+      removal: isDeleting ? new NodeFileRemover() : undefined,
+      receivers: [{ rx: RECEIVER_ID, publicKey: RECEIVER.publicKey }],
+      retainMs: 0,
     },
   );
   say({ said: 'boot', boot: opened.boot });
