@@ -1,4 +1,4 @@
-import type { RecorderListener, RecorderStatus } from './capture/recorder-api.js';
+import type { RecorderListener } from './capture/recorder-api.js';
 import type { Recorder } from './capture/recorder.js';
 import type { Config } from './config/config.js';
 import { indicatorTable } from './config/indicators.js';
@@ -6,8 +6,8 @@ import { parseRecipient } from './evidence/age-recipients.js';
 import type { Envelope } from './evidence/dsse.js';
 import type { Signer } from './evidence/signer.js';
 import type { Cancel } from './clock.js';
-import { CameraError, messageOf } from './errors.js';
-import type { ErrorCode } from './errors.js';
+import { messageOf } from './errors.js';
+import type { CameraError, ErrorCode } from './errors.js';
 import type { Finding } from './hal/board-checks.js';
 import type { Board } from './hal/board.js';
 import { judgeMotion, startFallState } from './hal/drivers/fall-detector.js';
@@ -16,17 +16,15 @@ import type { FileSystem } from './hal/ports/file-system.js';
 import type { Logger } from './log.js';
 import { bitrateOf, CameraCard, hourOf, retainMsOf } from './camera-card.js';
 import { CameraClock } from './camera-clock.js';
-import type { TimeStatus } from './camera-clock.js';
 import { CameraMetadata } from './camera-metadata.js';
 import { CameraMounting } from './camera-mounting.js';
 import { CameraReadiness } from './camera-readiness.js';
+import { faultOf, positionOf } from './camera-status.js';
+import type { CameraFault, CameraStatus } from './camera-status.js';
 import { openCard } from './storage/card.js';
 import type { Card, CardOptions } from './storage/card.js';
 import { retentionStatus } from './storage/retention-status.js';
-import type { RetentionStatus } from './storage/retention-status.js';
-import type { CatalogTotals } from './storage/catalog.js';
 import type { DockPhase } from './sync/device/dock-session.js';
-import type { TriggerLinkStatus } from './sync/device/trigger-link.js';
 import type { DockProgress } from './sync/device/progress.js';
 import type { Uploader } from './sync/device/uploader.js';
 import type { TriggerFact } from './sync/ports.js';
@@ -60,37 +58,6 @@ export interface CameraListener extends RecorderListener {
   onPhase?(phase: DockPhase): void;
   /** A command or a word of another camera was judged; `code` is undefined for one that was taken. */
   onTrigger?(fact: TriggerFact, code: ErrorCode | undefined): void;
-}
-
-/** A fault with its code, in words and with what a person does about it. */
-export interface CameraFault {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly remedy: string;
-}
-
-/** Everything `lapel status` tells of a running camera. */
-export interface CameraStatus {
-  readonly device: string;
-  readonly boot: number;
-  readonly recorder: RecorderStatus;
-  /** Why the recorder is in its fault, as far as it said so; null when it is in none. */
-  readonly fault: CameraFault | null;
-  /** Parts of the board that do not work now. */
-  readonly parts: readonly (CameraFault & { readonly part: string })[];
-  /** What the last check of the camera found wrong; empty when it passed, null before the first. */
-  readonly check: readonly Finding[] | null;
-  /** Where the camera is, in degrees (WGS 84); null without a fix younger than two seconds. */
-  readonly position: { readonly latitude: number; readonly longitude: number } | null;
-  /** What is believed of the wall time. */
-  readonly time: TimeStatus;
-  readonly dock: { readonly isDocked: boolean; readonly phase: DockPhase };
-  /** Commands and other cameras; null when the configuration wants neither. */
-  readonly triggers: TriggerLinkStatus | null;
-  readonly card: CatalogTotals & { readonly freeBytes: number; readonly reserveBytes: number };
-  readonly retention: RetentionStatus;
-  /** Entries of the log that wait in memory because the card takes nothing, and those that no longer fitted. */
-  readonly backlog: { readonly waiting: number; readonly lost: number };
 }
 
 /** A start takes up to 5 s until it buffers; pictures and positions are there by then. */
@@ -399,11 +366,6 @@ export class Camera {
   }
 }
 
-function positionOf({ gnss }: Board): CameraStatus['position'] {
-  const fix = gnss?.fix();
-  return fix ? { latitude: fix.latitude, longitude: fix.longitude } : null;
-}
-
 /** Calls back for each fall in the samples of a motion sensor. */
 function watchForFalls(imu: Imu, onFall: () => void): Cancel {
   let state = startFallState;
@@ -412,10 +374,4 @@ function watchForFalls(imu: Imu, onFall: () => void): Cancel {
     state = judged.state;
     if (judged.event?.kind === 'fall') onFall();
   });
-}
-
-/** A fault of the recorder as commands tell it. */
-export function faultOf(code: ErrorCode, message: string): CameraFault {
-  const { remedy } = new CameraError(code, message);
-  return { code, message, remedy };
 }

@@ -1,5 +1,5 @@
 import { watchLoop } from '../camera-loop-watch.js';
-import { faultOf } from '../camera.js';
+import { faultOf } from '../camera-status.js';
 import type { CameraListener } from '../camera.js';
 import { parseConfig } from '../config/config.js';
 import type { Config } from '../config/config.js';

@@ -1,4 +1,4 @@
-import type { CameraStatus } from '../camera.js';
+import type { CameraStatus } from '../camera-status.js';
 import { CameraError, hasErrorCode } from '../errors.js';
 import { retainMsOf } from '../camera-card.js';
 import { openMachine } from '../hal/machine.js';

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { CameraStatus } from '../../src/camera.js';
+import type { CameraStatus } from '../../src/camera-status.js';
 import { sendControl } from '../../src/cli/control-client.js';
 import { enrolCamera, initCamera, initReceiver, readTrust } from '../../src/cli/keys.js';
 import { dataPaths } from '../../src/cli/paths.js';

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Camera } from '../../src/camera.js';
-import type { CameraStatus } from '../../src/camera.js';
+import type { CameraStatus } from '../../src/camera-status.js';
 import { parseConfig } from '../../src/config/config.js';
 import { recipientOf } from '../../src/evidence/age-recipients.js';
 import { openBoard } from '../../src/hal/board.js';
