@@ -67,8 +67,8 @@ export class CameraMetadata implements MetadataSource {
   #batches: Batch[] = [];
   #triggers: Trigger[] = [];
   #stealths: readonly Stealth[] = [];
-  /** Where each recording that is not over began. */
-  readonly #begun = new Map<number, number>();
+  /** Where each recording that is not over began, and up to where its segments have told. */
+  readonly #begun = new Map<number, { readonly at: number; readonly toldTo: number }>();
 
   constructor(facts: MetadataFacts) {
     this.#facts = facts;
@@ -131,10 +131,12 @@ export class CameraMetadata implements MetadataSource {
   /** What is known of a segment that ends now. Never throws. */
   linesFor(span: SegmentSpan): readonly MetadataLine[] {
     const { wearer, mount, configDigest, anchors } = this.#facts;
-    const begunAt = this.#begun.get(span.rec) ?? span.from;
+    const { at: begunAt, toldTo } = this.#begun.get(span.rec) ?? { at: span.from, toldTo: 0 };
     if (span.isLast) this.#begun.delete(span.rec);
-    else this.#begun.set(span.rec, begunAt);
-    const isIn = ({ at }: { at: number }): boolean => at >= span.from && at < span.to;
+    else this.#begun.set(span.rec, { at: begunAt, toldTo: span.to });
+    // A first picture may come sooner than the end of the segment before says: what was told there is not told again.
+    const from = Math.max(span.from, toldTo);
+    const isIn = ({ at }: { at: number }): boolean => at >= from && at < span.to;
     return [
       { type: 'facts', wearer, mount, rotation: span.rotation ?? 0, cfg: configDigest },
       ...anchors().map(({ at, wall }): MetadataLine => ({

@@ -241,10 +241,9 @@ export class Recorder {
         this.#listeners.tell((listener) => listener.recordingStopped?.({ rec, durationMs }));
       },
       failed: (_rec, error, isActive) => {
-        const code = codeOf(error);
-        const detail = messageOf(error);
-        if (isActive) this.#dispatch({ type: 'storageFailed', code, detail });
-        else this.#fault(code, detail);
+        const fault = faultIn(error);
+        if (isActive) this.#dispatch({ type: 'storageFailed', ...fault });
+        else this.#fault(fault.code, fault.detail);
       },
       queueFull: () => {
         this.#holeCause = 'capture/queue-full';
@@ -359,8 +358,7 @@ export class Recorder {
       const facts = { rec, trigger, preEvent: { askedMs, gotMs, reason } };
       this.#listeners.tell((listener) => listener.recordingStarted?.(facts));
     } catch (error) {
-      const event = { code: codeOf(error), detail: messageOf(error) };
-      this.#dispatch({ type: 'beginFailed', press, ...event });
+      this.#dispatch({ type: 'beginFailed', press, ...faultIn(error) });
     }
   }
 
@@ -379,7 +377,8 @@ export class Recorder {
         this.#listeners.tell((listener) => listener.recordingStarted?.(facts));
       },
       failed: (error) => {
-        this.#fault(codeOf(error), messageOf(error));
+        const { code, detail } = faultIn(error);
+        this.#fault(code, detail);
       },
     };
   }
@@ -404,4 +403,7 @@ export class Recorder {
   }
 }
 
-const codeOf = (error: unknown): ErrorCode => (isCameraError(error) ? error.code : 'storage/io');
+const faultIn = (error: unknown): { readonly code: ErrorCode; readonly detail: string } => ({
+  code: isCameraError(error) ? error.code : 'storage/io',
+  detail: messageOf(error),
+});

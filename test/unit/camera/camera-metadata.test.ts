@@ -138,3 +138,18 @@ test('motion that is too old to be sealed is let go, however many triggers wante
   t.true(ofType(lines, 'imu').every(({ mono }) => mono >= 3_600_000 - 660_000 - 30_000));
   t.is(ofType(lines, 'imu').length, 2 * 60);
 });
+
+test('where a segment begins a little before the end of the one before, nothing is told twice', (t) => {
+  const metadata = collector();
+  live(metadata, 0, 5_000);
+  metadata.trigger('fall', monotonicMs(5_000));
+  live(metadata, 5_000, 20_000);
+  const first = metadata.linesFor({ rec: 1, from: 0, to: 5_010, mediaMs: 0, isLast: false });
+  const rest = { rec: 1, from: 4_990, to: 10_000, mediaMs: 5_010, isLast: true };
+  const lines = [...first, ...metadata.linesFor(rest)];
+  t.is(ofType(lines, 'trigger').length, 1);
+  t.deepEqual(
+    ofType(lines, 'gnss').map(({ mono }) => mono),
+    Array.from({ length: 10 }, (_, second) => second * 1_000),
+  );
+});
