@@ -17,7 +17,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /** Split over two tests, which run side by side: most of the time of each goes by waiting for pictures. */
 /** Of each of the two cameras. `KILLS=20` makes twenty kills in all, in three and a half minutes. */
-const KILLS_EACH = Math.ceil(Number(process.env['KILLS'] ?? 8) / 2);
+const KILLS_EACH = Math.ceil(Number(process.env['KILLS'] ?? 4) / 2);
 /** Of video before the kill: the GOP that was open, and the chunk that age still held back. */
 const LOSS_MS_MAX = 2000;
 

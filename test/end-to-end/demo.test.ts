@@ -1,12 +1,31 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import test from 'ava';
+import anyTest from 'ava';
+import type { TestFn } from 'ava';
 import { runLapel, runLapelJson, runTool } from '../support/process.js';
 import type { DemoResult } from '../support/demo-result.js';
 import { decodedFrames, packetTimes } from '../support/footage.js';
 import { readmeScript } from '../support/readme-script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
+
+/** One short demo for all that look at what it left and change nothing. */
+interface Shared {
+  readonly dir: string;
+  readonly result: DemoResult;
+}
+
+const test = anyTest as TestFn<Shared>;
+
+test.before(async (t) => {
+  t.timeout(400_000);
+  const dir = await mkdtemp(path.join(tmpdir(), 'lapel-test-'));
+  const { result } = await runLapelJson<DemoResult>('demo', '--dir', dir, '--seconds', '3');
+  t.context = { dir, result };
+});
+
+test.after.always((t) => rm(t.context.dir, { recursive: true, force: true }));
 
 test('the demo records real footage whose exported MP4 misses and doubles nothing, and stock tools agree', async (t) => {
   t.timeout(400_000);
@@ -73,15 +92,18 @@ async function checkSegmentsWithAge(
 
 test('the OpenSSL lines of the README verify a manifest of the receiver, and refuse it when a byte is changed', async (t) => {
   t.timeout(400_000);
+  const { result } = t.context;
   const dir = await temporaryDirectory(t);
-  const { result } = await runLapelJson<DemoResult>('demo', '--dir', dir, '--seconds', '3');
+  const boot = path.join(dir, 'boot');
+  await cp(path.dirname(result.recording), boot, { recursive: true });
+  const recording = path.join(boot, path.basename(result.recording));
   const lines = await readmeScript('openssl');
   const run = (text: string): ReturnType<typeof runTool> =>
-    runTool('bash', ['-c', `set -e; cd ${result.recording}; ${text}`]);
+    runTool('bash', ['-c', `set -e; cd ${recording}; ${text}`]);
   const good = await run(lines);
   t.is(good.status, 0);
   t.regex(good.stdout, /Signature Verified Successfully/);
-  const manifest = await readFile(path.join(result.recording, 'manifest.json'));
+  const manifest = await readFile(path.join(recording, 'manifest.json'));
   t.is((JSON.parse(manifest.toString()) as { type: string }).type, 'segment');
   const changed = lines.replace('printf ', 'sed -i \'s/"seq":0/"seq":1/\' manifest.json; printf ');
   t.not((await run(changed)).status, 0);
@@ -89,8 +111,8 @@ test('the OpenSSL lines of the README verify a manifest of the receiver, and ref
 
 test('real footage exported with everything beside it stands up to the lines of the README, and its bundle to lapel verify', async (t) => {
   t.timeout(400_000);
+  const { result } = t.context;
   const dir = await temporaryDirectory(t);
-  const { result } = await runLapelJson<DemoResult>('demo', '--dir', dir, '--seconds', '3');
   const { recording, identity, trust } = result;
   const out = path.join(dir, 'court', 'evidence.mp4');
   const exported = await runLapel(
@@ -112,8 +134,8 @@ test('real footage exported with everything beside it stands up to the lines of 
 
 test('an export by somebody without the right identity is refused and leaves the evidence as it was', async (t) => {
   t.timeout(400_000);
+  const { result } = t.context;
   const dir = await temporaryDirectory(t);
-  const { result } = await runLapelJson<DemoResult>('demo', '--dir', dir, '--seconds', '3');
   const digest = async (): Promise<string> =>
     createHash('sha256')
       .update(await readFile(path.join(result.recording, '0.age')))
