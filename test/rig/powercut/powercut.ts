@@ -49,7 +49,8 @@ const { values } = parseArgs({
 const points = Number(values.points);
 const seed = Number(values.seed);
 const work = process.env['POWERCUT_WORK'];
-if (work === undefined || !(points >= 1) || !Number.isInteger(seed)) {
+const isKnown = values.only === undefined || scenarios.some(({ name }) => name === values.only);
+if (work === undefined || !(points >= 1) || !Number.isInteger(seed) || !isKnown) {
   process.stderr.write('usage: test/rig/run-powercut.sh [--points N] [--seed N] [--only NAME]\n');
   process.exit(2);
 }
