@@ -13,7 +13,7 @@ import { SEGMENT_FILES } from '../../src/storage/layout.js';
 import type { SegmentRef } from '../../src/units.js';
 import { newDevice, startBoot } from '../support/boot-fixture.js';
 import { filesBelow, judge, recoverCard } from '../support/card-fixture.js';
-import { copyDatabase } from '../support/crash-script.js';
+import { copyDatabase, watchDatabase } from '../support/crash-script.js';
 import { fastSigner } from '../support/fast-signer.js';
 import { Shelf, wordsOf } from '../support/shelf.js';
 
@@ -57,17 +57,7 @@ async function script(directory: string) {
   for (const ref of [first, next, held]) await shelf.receipt(ref);
   await shelf.retention.hold({ target: '1/1/3', by: 'local', reason: 'a case' });
   const from = fs.journal.length;
-  const copies: { readonly step: number; readonly file: string }[] = [];
-  let changes: unknown;
-  const look = (): void => {
-    const now = db.get('SELECT total_changes() AS n')?.['n'];
-    if (now === changes) return;
-    changes = now;
-    const copy = `${file}.${fs.journal.length}`;
-    copyDatabase(file, copy);
-    copies.push({ step: fs.journal.length, file: copy });
-  };
-  fs.faults.beforeStep = look;
+  const { copies, look } = watchDatabase(fs, db, file);
   await shelf.begin();
   look();
   db.close();

@@ -29,17 +29,6 @@ export interface Hand {
   readonly pauseMs: number;
 }
 
-/** Numbers from 0 to 1 that a seed repeats (mulberry32, public domain). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** The edges with which a contact ends at `isHigh`, within 0 to 30 ms. */
 function bounce(random: () => number, isHigh: boolean): ContactStep[] {
   const spanMs = random() * BOUNCE_MS_MAX;

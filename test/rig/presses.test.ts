@@ -7,7 +7,8 @@ import type { ButtonEdge } from '../../src/hal/drivers/debounce.js';
 import { OnoffGpio } from '../../src/hal/linux/onoff-gpio.js';
 import { SystemClock } from '../../src/hal/linux/system-clock.js';
 import { monotonicMs } from '../../src/units.js';
-import { BOUNCE_GAP_MS_MAX, isHandFair, quantile, randomFrom, round } from './bouncing-hand.js';
+import { randomFrom } from '../support/random.js';
+import { BOUNCE_GAP_MS_MAX, isHandFair, quantile, round } from './bouncing-hand.js';
 import type { Round } from './bouncing-hand.js';
 import { RIG_LINES, openRig } from './rig.js';
 

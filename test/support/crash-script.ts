@@ -97,7 +97,14 @@ async function record(boot: BootFixture, fs: SimFileSystem, promised: Promised[]
 }
 
 /** Copies the database whenever it has changed between two steps. */
-function watchDatabase(fs: SimFileSystem, db: Database, file: string) {
+export function watchDatabase(
+  fs: SimFileSystem,
+  db: Database,
+  file: string,
+): {
+  readonly copies: readonly { readonly step: number; readonly file: string }[];
+  readonly look: () => void;
+} {
   const copies: { step: number; file: string }[] = [];
   let changes: unknown;
   const look = (): void => {

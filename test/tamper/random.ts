@@ -1,17 +1,11 @@
-/** Mulberry32: small, seeded, so that a try can be repeated. */
+import { randomFrom } from '../support/random.js';
+
+/** What a seed decides, so that a try can be repeated. */
 export class Random {
-  #state: number;
+  readonly fraction: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-
-  /** A fraction from 0 to below 1. */
-  fraction(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    this.fraction = randomFrom(seed);
   }
 
   /** A whole number from `from` to below `to`. */

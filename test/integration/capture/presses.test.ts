@@ -9,7 +9,7 @@ import { NodeFileSystem } from '../../../src/hal/linux/node-file-system.js';
 import { SystemClock } from '../../../src/hal/linux/system-clock.js';
 import { ticksToMs } from '../../../src/units.js';
 import { eventually } from '../../contract/eventually.js';
-import { randomFrom } from '../../rig/bouncing-hand.js';
+import { randomFrom } from '../../support/random.js';
 import { newDevice } from '../../support/boot-fixture.js';
 import { trustIn } from '../../support/card-fixture.js';
 import { CardReader, type ReadSegment } from '../../support/card-readings.js';

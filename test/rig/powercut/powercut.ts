@@ -23,7 +23,7 @@ import {
   withLoggedDisk,
   withMounted,
 } from './mounts.js';
-import { randomFrom } from './random.js';
+import { randomFrom } from '../../support/random.js';
 import type { Said } from './said.js';
 import { scenarios } from './scenarios.js';
 import type { Scenario } from './scenarios.js';

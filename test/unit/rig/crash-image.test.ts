@@ -1,6 +1,6 @@
 import test from 'ava';
 import { CrashDisk, chooseCuts } from '../../rig/powercut/crash-image.js';
-import { randomFrom } from '../../rig/powercut/random.js';
+import { randomFrom } from '../../support/random.js';
 import type { DiskRequest } from '../../rig/powercut/write-log.js';
 
 const PAGE = 4096;
