@@ -24,6 +24,8 @@ export interface FoundEvidence {
   readonly sessions: ReadonlyMap<string, ReadonlyMap<number, string>>;
   /** Cards below the paths: directories with `ev` and `lapel.db`, also when there is no segment any more. */
   readonly cards: readonly string[];
+  /** Bundles of exports below the paths: directories with an `export.json`. */
+  readonly bundles: readonly string[];
   /** Files in folders set aside (quarantine, conflicts, incoming) and files of no known name among the evidence. */
   readonly setAside: readonly string[];
 }
@@ -36,6 +38,8 @@ const ENVELOPE_BYTES_MAX = 128 * 1024;
 /** What makes a directory a card. */
 export const CARD_DATABASE = 'lapel.db';
 export const CARD_EVIDENCE = 'ev';
+/** What makes a directory the bundle of an export. */
+export const EXPORT_STATEMENT = 'export.json';
 const RECEIPT = '.receipt';
 
 /** Splits a file name of a recording's directory, of a card or of a receiver's store. */
@@ -56,11 +60,17 @@ export async function findEvidence(
   const segments = new Map<string, FoundSegment>();
   const setAside = new Set<string>();
   const cards = new Set<string>();
+  const bundles = new Set<string>();
   for (const given of paths) {
     // Paths may overlap (`1/1/0.*`): what counts is whether this one holds a segment, not whether it is a new one.
     const found = new Map<string, FoundSegment>();
     const cardsHere = new Set<string>();
-    await collect(fs, path.resolve(given), { segments: found, setAside, cards: cardsHere });
+    await collect(fs, path.resolve(given), {
+      segments: found,
+      setAside,
+      bundles,
+      cards: cardsHere,
+    });
     if (found.size === 0 && cardsHere.size === 0) {
       throw new CameraError('storage/not-found', `there is no segment in ${given}`);
     }
@@ -72,13 +82,17 @@ export async function findEvidence(
   const roots = [...new Set([...sorted.map(({ root }) => root), ...evidenceOfCards])];
   const sessions = new Map<string, ReadonlyMap<number, string>>();
   for (const root of roots) sessions.set(root, await readSessions(fs, root));
-  return { segments: sorted, sessions, cards: [...cards], setAside: [...setAside] };
+  return {
+    ...{ segments: sorted, sessions, cards: [...cards] },
+    ...{ bundles: [...bundles], setAside: [...setAside] },
+  };
 }
 
 interface Collection {
   readonly segments: Map<string, FoundSegment>;
   readonly setAside: Set<string>;
   readonly cards: Set<string>;
+  readonly bundles: Set<string>;
 }
 
 async function collect(fs: FileSystem, given: string, into: Collection): Promise<void> {
@@ -106,6 +120,7 @@ async function walk(
   const entries = await fs.list(directory);
   const has = (wanted: string): boolean => entries.some(({ name }) => name === wanted);
   if (has(CARD_DATABASE) && has(CARD_EVIDENCE)) into.cards.add(directory);
+  if (has(EXPORT_STATEMENT)) into.bundles.add(directory);
   for (const { name, isDirectory } of entries) {
     const full = path.join(directory, name);
     if (!isDirectory) await add(fs, directory, name, into);

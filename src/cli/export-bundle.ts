@@ -43,7 +43,8 @@ export async function digestFile(
   return { size, sha256: sha256 ?? none, sha512: sha512 ?? none, blake2b512: blake2b512 ?? none };
 }
 
-async function readPieces(
+/** Hands over a file piece by piece, each good until `take` has resolved. Resolves with how many bytes there were. */
+export async function readPieces(
   fs: FileSystem,
   file: string,
   take: (piece: Buffer) => Promise<void>,

@@ -52,6 +52,14 @@ function meaningOf({ what, file }: Problem): string {
   return changed?.[1] ?? MEANING[what];
 }
 
+/** Of an export nothing is the camera's: a person made it and signed it. */
+const exportMeaningOf = ({ what }: Problem): string =>
+  what === 'missing'
+    ? 'something that was exported is not here'
+    : what === 'bad-signature'
+      ? MEANING['bad-signature']
+      : 'it is not what was exported';
+
 /** Where a finding lies, for people: `recording 17/3, part 0, second 4 to 6`. */
 function placeOf({ file, second, lastSecond }: Problem): string {
   const [, boot, rec, seq] = /^(\d+)\/(\d+)\/(\d+)/.exec(file) ?? [];
@@ -69,25 +77,51 @@ function placeOf({ file, second, lastSecond }: Problem): string {
 /** Lines of the short account: more of them would be as long as the exact one. */
 const SHORT_LINES_MAX = 12;
 
-function shortAccount(problems: readonly Problem[]): readonly string[] {
-  const lines = new Set(problems.map((problem) => `${placeOf(problem)}: ${meaningOf(problem)}`));
+function shortAccount({ exports, ...report }: VerifyReport): readonly string[] {
+  const lines = new Set([
+    ...problemsOf(report).map((problem) => `${placeOf(problem)}: ${meaningOf(problem)}`),
+    ...problemsOf({ exports }).map(
+      (problem) => `the export (${problem.file}): ${exportMeaningOf(problem)}`,
+    ),
+  ]);
   const all = [...lines];
   if (all.length <= SHORT_LINES_MAX) return all;
   const rest = all.length - SHORT_LINES_MAX;
   return [...all.slice(0, SHORT_LINES_MAX), `and ${rest} more, all of them below`];
 }
 
-const problemsOf = ({ segments, recordings, roots }: VerifyReport): readonly Problem[] =>
-  [...segments, ...recordings, ...roots].flatMap(({ problems }) => problems);
+interface Judged {
+  readonly problems: readonly Problem[];
+}
+
+const problemsOf = ({
+  segments = [],
+  recordings = [],
+  roots = [],
+  exports = [],
+}: {
+  readonly segments?: readonly Judged[];
+  readonly recordings?: readonly Judged[];
+  readonly roots?: readonly Judged[];
+  readonly exports?: readonly Judged[];
+}): readonly Problem[] =>
+  [...segments, ...recordings, ...roots, ...exports].flatMap(({ problems }) => problems);
 
 /** What was not looked at because it is not there or not known, in a line each. */
-function limitsOf({ roots, uncheckedReceipts }: VerifyReport): readonly string[] {
+function limitsOf({ roots, exports, uncheckedReceipts }: VerifyReport): readonly string[] {
   const limits: string[] = [];
   for (const { root, log } of roots) {
     limits.push(
       log === undefined
         ? `${root} has no device log with it: a recording that is wholly gone would not be noticed`
         : `${root} was held against its device log: ${log.entries} entries, ${log.vouched} of them under a checkpoint, root ${log.root}`,
+    );
+  }
+  for (const { bundle, signer } of exports) {
+    limits.push(
+      signer === undefined
+        ? `${bundle} has no signature that holds for all of it: who exported it is not proven`
+        : `${bundle} was exported by the holder of key ${signer.key}, who calls himself ${signer.name}: compare that key with one got from him`,
     );
   }
   if (uncheckedReceipts > 0) {
@@ -103,7 +137,7 @@ export function printReport(output: Output, report: VerifyReport): void {
   const problems = problemsOf(report);
   if (problems.length > 0) {
     say(output, conclusion);
-    for (const line of shortAccount(problems)) say(output, `  ${line}`);
+    for (const line of shortAccount(report)) say(output, `  ${line}`);
     say(output, '');
   }
   for (const { ref, root, device, state, problems: own } of report.segments) {
@@ -111,7 +145,7 @@ export function printReport(output: Output, report: VerifyReport): void {
     say(output, `${colour} ${device ?? root} ${formatSegmentRef(ref)}`);
     for (const { message } of own) say(output, `                ${message}`);
   }
-  for (const { problems: between } of [...report.recordings, ...report.roots]) {
+  for (const { problems: between } of [...report.recordings, ...report.roots, ...report.exports]) {
     for (const { message } of between) say(output, `                ${message}`);
   }
   if (report.setAside.length > 0) {
@@ -135,6 +169,7 @@ export const jsonOf = (report: VerifyReport): unknown => ({
   })),
   recordings: report.recordings,
   roots: report.roots.map(({ log, ...root }) => ({ ...root, log: log ?? null })),
+  exports: report.exports.map(({ signer, ...verdict }) => ({ ...verdict, signer: signer ?? null })),
   setAside: report.setAside,
   uncheckedReceipts: report.uncheckedReceipts,
 });

@@ -27,6 +27,8 @@ import { Progress, printJson } from './output.js';
 import type { Output } from './output.js';
 import { verifyRoot } from './verify-card.js';
 import type { KeptCheckpoint, RootVerdict } from './verify-card.js';
+import { verifyExport } from './verify-export.js';
+import type { ExportVerdict } from './verify-export.js';
 import { verifyPlaintext } from './verify-plaintext.js';
 import { jsonOf, printReport } from './verify-report.js';
 
@@ -52,6 +54,8 @@ export interface VerifyReport {
   readonly recordings: readonly RecordingVerdict[];
   /** What is missing from a root as a whole, and what its log and catalog say otherwise. */
   readonly roots: readonly RootVerdict[];
+  /** What is said of each export as one: whether it is what its exporter signed. */
+  readonly exports: readonly ExportVerdict[];
   readonly bytes: number;
   readonly setAside: readonly string[];
   /** Receipts of receivers that the trust file does not know: not contradicted, not proven. */
@@ -119,7 +123,9 @@ export async function verifyPaths(
       pool === undefined ? scanLeaves(pieces(fs, file, count), layout) : pool.scan(file, layout);
     const bench = { fs, trust, evidence, scan, identity, checkpoints };
     const judged = await inOrder(evidence.segments, threads + 1, (found) => judge(bench, found));
-    return await reportOf(bench, paths, judged, done);
+    const exports: ExportVerdict[] = [];
+    for (const bundle of evidence.bundles) exports.push(await verifyExport(fs, bundle));
+    return await reportOf(bench, paths, { judged, exports, bytes: done });
   } finally {
     await pool?.close();
   }
@@ -150,8 +156,11 @@ async function inOrder<T, R>(
 async function reportOf(
   bench: Bench,
   paths: readonly string[],
-  judged: readonly Judged[],
-  bytes: number,
+  {
+    judged,
+    exports,
+    bytes,
+  }: { judged: readonly Judged[]; exports: readonly ExportVerdict[]; bytes: number },
 ): Promise<VerifyReport> {
   const byRecording = new Map<string, SegmentVerdict[]>();
   const byRoot = new Map<string, CataloguedSegment[]>();
@@ -175,10 +184,11 @@ async function reportOf(
   }
   const segments = judged.map(({ verdict }) => verdict);
   return {
-    state: worstOf([...segments, ...recordings, ...roots].map(({ state }) => state)),
+    state: worstOf([...segments, ...recordings, ...roots, ...exports].map(({ state }) => state)),
     segments,
     recordings,
     roots,
+    exports,
     bytes,
     setAside: bench.evidence.setAside,
     uncheckedReceipts: segments.filter(({ receipt }) => receipt === 'unchecked').length,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { CameraError } from '../errors.js';
-import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from './public-key.js';
+import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verifySignature } from './public-key.js';
 import type { Signer } from './signer.js';
 
 /**
  * minisign's files (jedisct1, minisign(1), "Signature format" and "Public key format"): Ed25519 of the BLAKE2b-512 of a
- * file, and a second signature over that and a trusted comment. Written only: `minisign -V` is the reader.
+ * file, and a second signature over that and a trusted comment. `minisign -V` reads what is written here.
  */
 
 /** Of the prehashed form, the only one minisign writes since 0.10. */
@@ -13,6 +13,7 @@ const PREHASHED = 'ED';
 /** Of a public key, whatever the form of its signatures. */
 const KEY = 'Ed';
 const KEY_ID_BYTES = 8;
+const TRUSTED = 'trusted comment: ';
 /** BLAKE2b-512. */
 export const MINISIGN_DIGEST_BYTES = 64;
 /** minisign reads so many bytes of a trusted comment, its prefix included (COMMENTMAXBYTES 1024, TRUSTEDCOMMENTMAXBYTES 8192). */
@@ -51,12 +52,40 @@ export function minisign(digest: Buffer, comment: string, signer: Signer): strin
   const signature = signer.sign(digest);
   const whole = signer.sign(Buffer.concat([signature, Buffer.from(comment, 'utf8')]));
   if (signature.length !== SIGNATURE_BYTES) throw new RangeError('not an Ed25519 signature');
-  const head = Buffer.concat([Buffer.from(PREHASHED), keyIdOf(signer.publicKey)]);
   return [
     `untrusted comment: signature of a lapel export, key ${minisignKeyId(signer.publicKey)}`,
-    Buffer.concat([head, signature]).toString('base64'),
-    `trusted comment: ${comment}`,
+    Buffer.concat([headOf(signer.publicKey), signature]).toString('base64'),
+    `${TRUSTED}${comment}`,
     whole.toString('base64'),
     '',
   ].join('\n');
 }
+
+/**
+ * The trusted comment of a `.minisig` file that `publicKey` has signed for a file of this BLAKE2b-512; undefined for any other
+ * text, also for the older form without prehash. The first line is nobody's word and not looked at.
+ */
+export function openMinisign(text: string, digest: Buffer, publicKey: Buffer): string | undefined {
+  const [, head = '', comment = '', whole = '', ...rest] = text.split('\n');
+  const bytes = Buffer.from(head, 'base64');
+  const signature = bytes.subarray(PREHASHED.length + KEY_ID_BYTES);
+  const commentSignature = Buffer.from(whole, 'base64');
+  const isOneForm =
+    rest.length === 1 &&
+    rest[0] === '' &&
+    comment.startsWith(TRUSTED) &&
+    bytes.toString('base64') === head &&
+    commentSignature.toString('base64') === whole &&
+    bytes.subarray(0, -SIGNATURE_BYTES).equals(headOf(publicKey));
+  if (!isOneForm) return undefined;
+  const trusted = comment.slice(TRUSTED.length);
+  const signed = Buffer.concat([signature, Buffer.from(trusted, 'utf8')]);
+  const holds =
+    verifySignature(publicKey, digest, signature) &&
+    verifySignature(publicKey, signed, commentSignature);
+  return holds ? trusted : undefined;
+}
+
+/** What stands before a signature: its form, and whose it says it is. */
+const headOf = (publicKey: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(PREHASHED), keyIdOf(publicKey)]);

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { CameraError } from '../errors.js';
-import { PUBLIC_KEY_BYTES } from './public-key.js';
+import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verifySignature } from './public-key.js';
 import type { Signer } from './signer.js';
 
 /**
  * Signatures of files as `ssh-keygen -Y verify` takes them (OpenSSH, PROTOCOL.sshsig), by an Ed25519 key (RFC 8709).
- * Written only: ssh-keygen is the reader.
+ * ssh-keygen reads what is written here.
  */
 
 const MAGIC = Buffer.from('SSHSIG');
@@ -51,13 +51,35 @@ export function allowedSigner(principal: string, publicKey: Buffer): string {
 
 /** The text of a signature file. `digest` is the SHA-512 of the file. */
 export function sshSignature(digest: Buffer, signer: Signer): string {
+  return armoured(signer.publicKey, signer.sign(signedBytes(digest)));
+}
+
+/**
+ * Whether a signature file is by `publicKey` for a file of this SHA-512, in the one form in which it is written here: no other
+ * hash, namespace or line length.
+ */
+export function verifySshSignature(text: string, digest: Buffer, publicKey: Buffer): boolean {
+  const lines = text.split('\n').filter((line) => !line.startsWith('-----'));
+  const signature = Buffer.from(lines.join(''), 'base64').subarray(-SIGNATURE_BYTES);
+  return (
+    text === armoured(publicKey, signature) &&
+    verifySignature(publicKey, signedBytes(digest), signature)
+  );
+}
+
+/** Namespace, a reserved field and the hash, as both the signature and what it signs have them. */
+const scope = (): Buffer => Buffer.concat([field(SSH_NAMESPACE), field(''), field(HASH)]);
+
+function signedBytes(digest: Buffer): Buffer {
   if (digest.length !== SSH_DIGEST_BYTES) throw new RangeError('not a SHA-512 digest');
-  const scope = Buffer.concat([field(SSH_NAMESPACE), field(''), field(HASH)]);
-  const signature = signer.sign(Buffer.concat([MAGIC, scope, field(digest)]));
+  return Buffer.concat([MAGIC, scope(), field(digest)]);
+}
+
+function armoured(publicKey: Buffer, signature: Buffer): string {
   const version = Buffer.alloc(4);
   version.writeUInt32BE(VERSION);
   const signed = field(Buffer.concat([field(KEY_TYPE), field(signature)]));
-  const blob = Buffer.concat([MAGIC, version, field(keyBlob(signer.publicKey)), scope, signed]);
+  const blob = Buffer.concat([MAGIC, version, field(keyBlob(publicKey)), scope(), signed]);
   const lines = blob.toString('base64').match(new RegExp(`.{1,${COLUMNS}}`, 'g')) ?? [];
   const frame = (word: string): string => `-----${word} SSH SIGNATURE-----`;
   return `${[frame('BEGIN'), ...lines, frame('END')].join('\n')}\n`;

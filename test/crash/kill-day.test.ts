@@ -31,6 +31,8 @@ const HANGS_MS = 60_000;
 /** A look at everything reads all of the evidence: at first after few kills, then after ever more. */
 const FIRST_LOOK = 8;
 const DEVICE = 'lapel-day';
+/** As `day-camera.ts` has it, which is a program and cannot be imported. */
+const DAY_RESERVE_BYTES = 256 * 1024 * 1024;
 const CAMERA = path.join(import.meta.dirname, '../support/day-camera.js');
 
 class Day {
@@ -114,7 +116,7 @@ async function prepare(t: ExecutionContext, dir: string) {
   });
   await initReceiver(fs, places.store, 'rx1');
   const { config } = await enrolCamera(fs, places);
-  const settings = { preEventMs: 1000, reserveBytes: 256 * 1024 * 1024 };
+  const settings = { preEventMs: 1000, reserveBytes: DAY_RESERVE_BYTES };
   await writeConfigFile(fs, dataPaths(places.data).config, { ...config, ...settings });
   const broker = await startEmbeddedBroker();
   const trust = await readTrust(fs, places.trust);
@@ -160,11 +162,11 @@ test('a day of kills: nothing sealed is lost, nothing counts twice, and every fi
     if (kill !== nextLook && kill !== KILLS) continue;
     nextLook *= 2;
     const verdict = await look();
-    const { segments, recovered, receipts, quarantined, entries } = verdict;
+    const { segments, recovered, receipts, deleted, quarantined, entries } = verdict;
     const seconds = (performance.now() - started) / 1000;
     const line =
       `${kill} kills in ${Math.round(seconds)} s, seed ${SEED}: ${segments} segments (${recovered} cut), ` +
-      `${day.sealed.size} told as sealed, ${receipts} receipts, ${day.drained} times drained, ` +
+      `${day.sealed.size} told as sealed, ${receipts} receipts, ${deleted} deleted, ${day.drained} times drained, ` +
       `${quarantined} files in quarantine, ${entries} entries; ` +
       `buffering at most ${Math.round(day.bufferingMs)} ms, recovery ${Math.round(day.recoveredMs)} ms after the start`;
     process.stdout.write(`${line}\n`);

@@ -2,14 +2,21 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
+import fc from 'fast-check';
 import {
   minisign,
   minisignKey,
   minisignKeyFile,
   minisignKeyId,
+  openMinisign,
 } from '../../src/evidence/minisign.js';
 import { createSigner } from '../../src/evidence/signer.js';
-import { allowedSigner, sshFingerprint, sshSignature } from '../../src/evidence/ssh-signature.js';
+import {
+  allowedSigner,
+  sshFingerprint,
+  sshSignature,
+  verifySshSignature,
+} from '../../src/evidence/ssh-signature.js';
 import { runTool } from '../support/process.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -96,6 +103,48 @@ test('ssh-keygen accepts our signature of a file of any length, and refuses anot
     await writeFile(at('data'), changed(bytes));
     t.not((await verify()).status, 0);
   }
+});
+
+test('we read our own signatures, and with any character of them changed they count no more', (t) => {
+  const signer = createSigner(randomBytes(32));
+  const bytes = randomBytes(1000);
+  const [blake, sha] = [digest('blake2b512', bytes), digest('sha512', bytes)];
+  const mini = minisign(blake, COMMENT, signer);
+  const ssh = sshSignature(sha, signer);
+  t.is(openMinisign(mini, blake, signer.publicKey), COMMENT);
+  t.true(verifySshSignature(ssh, sha, signer.publicKey));
+  t.is(openMinisign(mini, digest('blake2b512', changed(bytes)), signer.publicKey), undefined);
+  t.false(verifySshSignature(ssh, digest('sha512', changed(bytes)), signer.publicKey));
+  const stranger = createSigner(randomBytes(32)).publicKey;
+  t.is(openMinisign(mini, blake, stranger), undefined);
+  t.false(verifySshSignature(ssh, sha, stranger));
+  const without = (text: string, at: number): string => text.slice(0, at) + text.slice(at + 1);
+  const other = (text: string, at: number): string =>
+    `${text.slice(0, at)}${text[at] === 'x' ? 'y' : 'x'}${text.slice(at + 1)}`;
+  for (const damage of [without, other]) {
+    for (let at = mini.indexOf('\n'); at < mini.length; at += 1) {
+      t.is(openMinisign(damage(mini, at), blake, signer.publicKey), undefined, `minisign, ${at}`);
+    }
+    for (let at = 0; at < ssh.length; at += 1) {
+      t.false(verifySshSignature(damage(ssh, at), sha, signer.publicKey), `ssh, ${at}`);
+    }
+  }
+});
+
+test('no text is too strange to be no signature', (t) => {
+  const { publicKey } = createSigner(randomBytes(32));
+  const none = Buffer.alloc(64);
+  const text = fc.oneof(
+    fc.string(),
+    fc.base64String(),
+    fc.array(fc.base64String()).map((lines) => lines.join('\n')),
+  );
+  fc.assert(
+    fc.property(text, (any) => {
+      t.is(openMinisign(any, none, publicKey), undefined);
+      t.false(verifySshSignature(any, none, publicKey));
+    }),
+  );
 });
 
 test('a name that would be two words or a pattern in an allowed signers file is refused', (t) => {

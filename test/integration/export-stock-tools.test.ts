@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { cp, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
+import { cp, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
@@ -195,6 +195,22 @@ const twins: readonly Twin[] = [
   },
 ];
 
+interface Verdict {
+  readonly state: string;
+  readonly segments: readonly { readonly state: string }[];
+  readonly exports: readonly {
+    readonly state: string;
+    readonly signer: { readonly name: string; readonly key: string } | null;
+    readonly problems: readonly { readonly file: string; readonly what: string }[];
+  }[];
+}
+
+/** What `lapel verify` says of the bundle of an export. */
+async function verified({ made, at }: Exported): Promise<Ended & { readonly verdict: Verdict }> {
+  const ended = await runLapel('verify', at('evidence.evidence'), '--trust', made.trust, '--json');
+  return { ...ended, verdict: JSON.parse(ended.stdout) as Verdict };
+}
+
 test('the lines of the README accept an export with age, openssl, minisign, ssh-keygen, sha256sum, ffprobe and ffmpeg', async (t) => {
   const exported = await makeExport(t);
   const good = await check(exported);
@@ -204,6 +220,43 @@ test('the lines of the README accept an export with age, openssl, minisign, ssh-
   t.is(good.stdout.match(/Signature Verified Successfully/g)?.length, 3);
   t.true(good.stdout.includes(`nb_read_packets=${exported.made.frames}`));
   t.regex(good.stdout, /all of it holds\n$/);
+});
+
+test('lapel verify holds an export against its statement, its list and its signatures, and says who signed', async (t) => {
+  const exported = await makeExport(t);
+  const { status, verdict } = await verified(exported);
+  t.is(status, 0);
+  t.deepEqual(
+    verdict.exports.map(({ state, problems }) => ({ state, problems })),
+    [{ state: 'ok', problems: [] }],
+  );
+  t.is(verdict.exports[0]?.signer?.name, 'officer.7');
+  const { at, made } = exported;
+  const plain = await runLapel('verify', at('evidence.evidence'), '--trust', made.trust);
+  t.regex(
+    plain.stdout,
+    /was exported by the holder of key [0-9a-f]{16}, who calls himself officer\.7/,
+  );
+});
+
+test('lapel verify of an export names what was left out of it, and whose word is missing then', async (t) => {
+  const exported = await makeExport(t);
+  const parts = ['mp4', 'html', 'mp4.minisig', 'sha256.sig', 'sha256'];
+  for (const part of parts) {
+    const twin = await twinOf(t, exported);
+    await rm(twin.at(`evidence.${part}`));
+    const { status, verdict } = await verified(twin);
+    t.is(status, 3, part);
+    const [said] = verdict.exports;
+    t.true(
+      said?.problems.some(({ file, what }) => file === `evidence.${part}` && what === 'missing'),
+      part,
+    );
+    t.is(said?.signer === null, /sig|sha256/.test(part), part);
+  }
+  const renamed = await twinOf(t, exported);
+  await rename(renamed.at('evidence.pub'), renamed.at('evidence.allowed_signers'));
+  t.is((await verified(renamed)).status, 1);
 });
 
 test('the lines of the README refuse every changed twin of an export, each at the tool whose matter it is', async (t) => {
@@ -216,6 +269,9 @@ test('the lines of the README refuse every changed twin of an export, each at th
     t.not(status, 0, what);
     t.regex(failed, foundBy, what);
     t.false(stdout.includes('all of it holds'), what);
+    const { status: exit, verdict } = await verified(twin);
+    t.is(exit, 1, `lapel verify: ${what}`);
+    t.is(verdict.exports[0]?.state, 'not-ok', `lapel verify: ${what}`);
   }
 });
 

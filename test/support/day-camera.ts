@@ -5,6 +5,7 @@ import { readConfigFile } from '../../src/cli/config-file.js';
 import { dataPaths } from '../../src/cli/paths.js';
 import { openBoard } from '../../src/hal/board.js';
 import { parseBoard } from '../../src/hal/board-file.js';
+import { NodeFileSystem } from '../../src/hal/linux/node-file-system.js';
 import { openMachine } from '../../src/hal/machine.js';
 import { createLogger } from '../../src/log.js';
 import { KeyFile } from '../../src/storage/keys.js';
@@ -37,6 +38,9 @@ export type DaySaid =
   | { readonly said: 'sealed'; readonly rec: number; readonly seq: number }
   | { readonly said: 'phase'; readonly phase: string };
 
+/** The reserve of the day's cameras. */
+export const DAY_RESERVE_BYTES = 256 * 1024 * 1024;
+
 const STDOUT = 1;
 /** Nobody lives that long here. */
 const HANGS_MS = 60_000;
@@ -45,16 +49,39 @@ const STOP_HOLD_MS = 300;
 /** 60 kB a picture group of a third of a second: 1.4 Mbit/s. */
 const UNIT_BYTES = 4500;
 const GOP_FRAMES = 10;
+/** Minutes of footage, less than an hour of it. */
+const ROOM_BYTES = 64 * 1024 * 1024;
 
 const say = (fact: DaySaid): void => void writeSync(STDOUT, `${JSON.stringify(fact)}\n`);
+
+/**
+ * A card with room to record and too little for the hour to come: what has a receipt goes as soon as it may. Or one with room
+ * for all of it.
+ */
+class DayFileSystem extends NodeFileSystem {
+  readonly #isTight: boolean;
+
+  constructor(isTight: boolean) {
+    super();
+    this.#isTight = isTight;
+  }
+
+  override freeBytes(directory: string): Promise<number> {
+    return this.#isTight
+      ? Promise.resolve(DAY_RESERVE_BYTES + ROOM_BYTES)
+      : super.freeBytes(directory);
+  }
+}
 
 type Hands = (...words: readonly string[]) => Promise<void>;
 
 async function openDayCamera(
   data: string,
   brokerUrl: string,
+  isTight: boolean,
 ): Promise<{ camera: Camera; hands: Hands }> {
-  const { fs, clock } = openMachine();
+  const { clock, remover } = openMachine();
+  const fs = new DayFileSystem(isTight);
   const log = createLogger('error', process.stderr);
   const document = withValue(boardDocument(), 'camera.gopFrames', GOP_FRAMES);
   const file = parseBoard(JSON.stringify(withValue(document, 'camera.width', 320)), 'day.json');
@@ -78,7 +105,7 @@ async function openDayCamera(
       config: { ...config, brokerUrl, segmentMs: SEGMENT_MS, stopHoldMs: STOP_HOLD_MS },
       ...{ card: paths.card, bootFile: paths.bootFile },
       deviceKey: await new KeyFile(fs, paths.deviceKey).load(),
-      ...{ configDigest: CONFIG_DIGEST, firmwareDigest: FIRMWARE_DIGEST },
+      ...{ configDigest: CONFIG_DIGEST, firmwareDigest: FIRMWARE_DIGEST, removal: remover },
     },
     {
       modeChanged: (mode) => {
@@ -139,7 +166,9 @@ function dice(seed: number): () => number {
 
 const [data = '', broker = '', seed = ''] = process.argv.slice(2);
 const alive = setInterval(() => undefined, 1000);
-const { camera, hands } = await openDayCamera(data, broker);
+const random = dice(Number(seed));
+// Two cards in three are tight. Whoever only looks frees nothing more than what had begun to go.
+const { camera, hands } = await openDayCamera(data, broker, seed !== 'look' && random() < 2 / 3);
 const { segments, receipted } = camera.card.totals();
 say({ said: 'boot', boot: camera.card.boot, segments, receipted });
 const recovery = camera.card.recovered.then(
@@ -156,4 +185,4 @@ if (seed === 'look') {
   clearInterval(alive);
   process.exit(0);
 }
-await live(camera, hands, dice(Number(seed)));
+await live(camera, hands, random);

@@ -25,16 +25,24 @@ export interface DayVerdict {
   readonly segments: number;
   readonly recovered: number;
   readonly receipts: number;
+  readonly deleted: number;
   readonly quarantined: number;
   readonly entries: number;
 }
 
 interface Ledger {
   readonly entries: readonly LogEntry[];
-  readonly rows: readonly { readonly seg: string; readonly isReceipted: boolean }[];
+  readonly rows: readonly {
+    readonly seg: string;
+    readonly isReceipted: boolean;
+    readonly stage: 'kept' | 'deletable' | 'deleted';
+  }[];
   /** How many recordings a boot has numbered. */
   readonly recordings: ReadonlyMap<number, number>;
 }
+
+/** By the column `removal` of the catalog. */
+const STAGES = ['kept', 'deletable', 'deleted'] as const;
 
 const ENTRIES_MAX = 1_000_000;
 
@@ -42,10 +50,11 @@ function readLedger(card: string): Ledger {
   const db = openDatabase(path.join(card, 'lapel.db'), { readOnly: true });
   try {
     const rows = db
-      .all('SELECT boot, rec, seq, receipt FROM segments ORDER BY boot, rec, seq')
-      .map(({ boot, rec, seq, receipt }) => ({
+      .all('SELECT boot, rec, seq, receipt, removal FROM segments ORDER BY boot, rec, seq')
+      .map(({ boot, rec, seq, receipt, removal }) => ({
         seg: `${String(boot)}/${String(rec)}/${String(seq)}`,
         isReceipted: receipt !== null,
+        stage: STAGES[Number(removal)] ?? 'kept',
       }));
     const counts = db.all('SELECT boot, COUNT(*) AS n FROM recordings GROUP BY boot');
     return {
@@ -81,12 +90,13 @@ export async function checkDay(
   const ledger = readLedger(places.card);
   checkPresses(ledger, facts, must);
   checkOnce(ledger, must);
+  checkDeletions(ledger, must);
   const quarantined = await checkCardFiles(places.card, ledger, must);
   const stored = await checkStoreFiles(places, ledger, must);
   for (const { seg, isReceipted } of ledger.rows) {
     if (isReceipted) must(stored.has(seg), `${seg} has a receipt and is not in the store`);
   }
-  await checkSealed(places.card, facts, trust, must);
+  await checkSealed(places, ledger, facts, trust, must);
   if (stored.size > 0) {
     const { state } = await verifyPaths(
       new NodeFileSystem(),
@@ -102,6 +112,7 @@ export async function checkDay(
     segments: ledger.rows.length,
     recovered: count('recovered'),
     receipts: count('receipt'),
+    deleted: count('deleted'),
     quarantined,
     entries: ledger.entries.length,
   };
@@ -157,9 +168,37 @@ function checkOnce({ entries, rows }: Ledger, must: Must): void {
   );
 }
 
+/**
+ * Nothing was deleted that had no receipt before, that was not declared deletable before, or twice; and log and catalog agree.
+ * Deletable again is only what was kept in between.
+ */
+function checkDeletions({ entries, rows }: Ledger, must: Must): void {
+  const stages = new Map<string, 'receipted' | 'deletable' | 'deleted'>();
+  for (const entry of entries) {
+    const { type } = entry;
+    if (type === 'receipt') stages.set(entry.seg, 'receipted');
+    if (type !== 'deletable' && type !== 'kept' && type !== 'deleted') continue;
+    const before = type === 'deletable' ? 'receipted' : 'deletable';
+    must(
+      stages.get(entry.seg) === before,
+      `${entry.seg} is ${type} after ${stages.get(entry.seg) ?? 'nothing'}`,
+    );
+    stages.set(entry.seg, type === 'kept' ? 'receipted' : type);
+  }
+  for (const { seg, isReceipted, stage } of rows) {
+    const expected = isReceipted ? (stage === 'kept' ? 'receipted' : stage) : undefined;
+    must(
+      stages.get(seg) === expected,
+      `${seg} is ${stage} in the catalog, ${stages.get(seg) ?? 'sealed'} in the log`,
+    );
+  }
+}
+
 /** Whether every file of the card is one that the log or the catalog knows. Returns how many are in quarantine. */
 async function checkCardFiles(card: string, ledger: Ledger, must: Must): Promise<number> {
-  const known = new Set(ledger.rows.map(({ seg }) => seg));
+  const known = new Set(
+    ledger.rows.filter(({ stage }) => stage !== 'deleted').map(({ seg }) => seg),
+  );
   const told = ledger.entries.flatMap((entry) =>
     entry.type === 'fault' ? [entry.detail.split(' ')[0] ?? ''] : [],
   );
@@ -210,29 +249,46 @@ async function checkStoreFiles(
   return stored;
 }
 
-/** What was said to be sealed is there, unchanged, and verifies; everything else verifies as what a cut has left. */
+/**
+ * What was said to be sealed is there, unchanged, and verifies, or was deleted and is in the store, unchanged; everything else
+ * verifies as what a cut has left.
+ */
 async function checkSealed(
-  card: string,
+  {
+    card,
+    store,
+    device,
+  }: { readonly card: string; readonly store: string; readonly device: string },
+  { rows }: Ledger,
   { sealed }: DayFacts,
   trust: Trust,
   must: Must,
 ): Promise<void> {
   const evidence = path.join(card, 'ev');
-  if (!(await namesBelow(evidence)).some((name) => name.endsWith('.age'))) return;
-  const report = await verifyPaths(new NodeFileSystem(), [evidence], trust);
+  const gone = new Set(rows.filter(({ stage }) => stage === 'deleted').map(({ seg }) => seg));
+  const going = new Set(rows.filter(({ stage }) => stage === 'deletable').map(({ seg }) => seg));
+  const hasFootage = (await namesBelow(evidence)).some((name) => name.endsWith('.age'));
+  const report = hasFootage
+    ? await verifyPaths(new NodeFileSystem(), [evidence], trust)
+    : { segments: [], recordings: [] };
   const states = new Map(report.segments.map(({ ref, state }) => [formatSegmentRef(ref), state]));
   for (const [seg, digest] of sealed) {
-    must(states.get(seg) === 'ok', `${seg} was sealed and is ${states.get(seg) ?? 'gone'}`);
-    const manifest = path.join(evidence, `${seg}.dsse`);
+    const isElsewhere = gone.has(seg) || (going.has(seg) && states.get(seg) !== 'ok');
+    if (!isElsewhere) {
+      must(states.get(seg) === 'ok', `${seg} was sealed and is ${states.get(seg) ?? 'gone'}`);
+    }
+    const manifest = path.join(isElsewhere ? path.join(store, device) : evidence, `${seg}.dsse`);
     const now = existsSync(manifest) ? sha256Hex(await readFile(manifest)) : 'gone';
     must(now === digest, `the manifest of ${seg} was changed`);
   }
   for (const { ref, state, problems } of report.segments) {
+    const name = formatSegmentRef(ref);
     const all = problems.map(({ message }) => message).join('; ');
-    const isGood = state === 'ok' || state === 'ok-with-missing';
-    must(isGood, `${formatSegmentRef(ref)} is ${state}: ${all}`);
+    const isGood = state === 'ok' || state === 'ok-with-missing' || going.has(name);
+    must(isGood, `${name} is ${state}: ${all}`);
   }
   for (const { boot, rec, state } of report.recordings) {
-    must(state !== 'not-ok', `recording ${boot}/${rec} is ${state}`);
+    const hasGoing = [...going].some((seg) => seg.startsWith(`${boot}/${rec}/`));
+    must(state !== 'not-ok' || hasGoing, `recording ${boot}/${rec} is ${state}`);
   }
 }
