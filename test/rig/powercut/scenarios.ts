@@ -1,13 +1,8 @@
 import { createHash } from 'node:crypto';
-import { payloadDigest } from '../../../src/evidence/dsse.js';
-import { readManifest } from '../../../src/evidence/manifest.js';
-import { sealReceipt } from '../../../src/evidence/receipt.js';
 import { CardLayout } from '../../../src/storage/layout.js';
-import type { OutgoingSegment } from '../../../src/storage/outgoing.js';
 import { formatSegmentRef } from '../../../src/units.js';
-import { DEVICE } from '../../support/boot-fixture.js';
 import { makeDatabaseOld } from './old-card.js';
-import { RECEIVER, RECEIVER_ID, StageCamera } from './stage.js';
+import { StageCamera, receiptFor } from './stage.js';
 import type { Stage } from './stage.js';
 
 /** What happens on a card while its disk is logged. */
@@ -63,22 +58,6 @@ async function fillLog(stage: Stage, { card, clock }: StageCamera): Promise<void
   }
   await clock.advance(1000);
   await Promise.all(late);
-}
-
-function receiptFor({ ref, manifest }: OutgoingSegment) {
-  const { file } = readManifest(manifest);
-  return sealReceipt(
-    {
-      device: DEVICE,
-      seg: formatSegmentRef(ref),
-      man: payloadDigest(manifest),
-      ...{ root: file.root, size: file.size, log: null },
-      stores: [{ id: 'store', kind: 'fs', durable: true }],
-      ...{ rx: RECEIVER_ID, ts: 1_793_600_000_000 },
-      nonce: createHash('md5').update(formatSegmentRef(ref)).digest('hex'),
-    },
-    RECEIVER,
-  );
 }
 
 /** Offers everything and takes each receipt twice, as a link that breaks would deliver it. */

@@ -1,4 +1,9 @@
+import { createHash } from 'node:crypto';
 import { parseRecipient, recipientOf } from '../../../src/evidence/age-recipients.js';
+import { payloadDigest } from '../../../src/evidence/dsse.js';
+import type { Envelope } from '../../../src/evidence/dsse.js';
+import { readManifest } from '../../../src/evidence/manifest.js';
+import { sealReceipt } from '../../../src/evidence/receipt.js';
 import { muxGop } from '../../../src/capture/mp4.js';
 import type { MuxedGop } from '../../../src/capture/mp4.js';
 import { placeMoof } from '../../../src/capture/mp4-boxes.js';
@@ -8,6 +13,7 @@ import type { WritableFile } from '../../../src/hal/ports/file-system.js';
 import { SimClock } from '../../../src/hal/sim/sim-clock.js';
 import { openCard } from '../../../src/storage/card.js';
 import type { Card } from '../../../src/storage/card.js';
+import type { OutgoingSegment } from '../../../src/storage/outgoing.js';
 import { formatSegmentRef } from '../../../src/units.js';
 import { CONFIG_DIGEST, DEVICE, FIRMWARE_DIGEST, silent } from '../../support/boot-fixture.js';
 import type { DeviceFixture } from '../../support/boot-fixture.js';
@@ -35,6 +41,23 @@ export interface Stage {
 /** Whose receipts count. */
 export const RECEIVER = fastSigner(Buffer.alloc(32, 7));
 export const RECEIVER_ID = 'rx1';
+
+/** The receipt of the receiver of this stage. */
+export function receiptFor({ ref, manifest }: OutgoingSegment): Envelope {
+  const { file } = readManifest(manifest);
+  return sealReceipt(
+    {
+      device: DEVICE,
+      seg: formatSegmentRef(ref),
+      man: payloadDigest(manifest),
+      ...{ root: file.root, size: file.size, log: null },
+      stores: [{ id: 'store', kind: 'fs', durable: true }],
+      ...{ rx: RECEIVER_ID, ts: 1_793_600_000_000 },
+      nonce: createHash('md5').update(formatSegmentRef(ref)).digest('hex'),
+    },
+    RECEIVER,
+  );
+}
 
 /** A file system that tells when a head is durable. */
 class WatchedFileSystem extends NodeFileSystem {
