@@ -4,6 +4,16 @@ import type { Journal, JournalFact, PressOutcome } from './ports.js';
 
 /** Facts that may wait for a journal that has stopped answering; the recorder makes a few a minute. */
 const FACTS_WAITING_MAX = 1000;
+/**
+ * Facts that are with the journal at a time: as many as share a sync in the device log. An edge of a button that comes
+ * meanwhile waits for no more than these.
+ */
+const FACTS_TOGETHER_MAX = 8;
+
+interface Waiting {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly write: () => Promise<void>;
+}
 
 /**
  * Writes facts into the journal in the order in which they happened, without keeping anyone waiting. A fact that cannot
@@ -12,7 +22,9 @@ const FACTS_WAITING_MAX = 1000;
 export class FactLog {
   readonly #journal: Journal;
   readonly #log: Logger;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #queue: Waiting[] = [];
+  #writing: Promise<void> | undefined;
+  /** In the queue or with the journal. */
   #waiting = 0;
 
   constructor(journal: Journal, log: Logger) {
@@ -21,11 +33,12 @@ export class FactLog {
   }
 
   record(fact: JournalFact): void {
-    this.#enqueue({ ...fact }, () => this.#journal.record(fact));
+    this.#enqueue({ fields: { ...fact }, write: () => this.#journal.record(fact) });
   }
 
   decided(edge: number, outcome: PressOutcome, latencyMs: number): void {
-    this.#enqueue({ edge, outcome }, () => this.#journal.decided(edge, outcome, latencyMs));
+    const write = (): Promise<void> => this.#journal.decided(edge, outcome, latencyMs);
+    this.#enqueue({ fields: { edge, outcome }, write });
   }
 
   /** Resolves when all facts so far are written or logged. */
@@ -33,19 +46,35 @@ export class FactLog {
     await this.#writing;
   }
 
-  #enqueue(fields: Readonly<Record<string, unknown>>, write: () => Promise<void>): void {
+  #enqueue(waiting: Waiting): void {
     if (this.#waiting >= FACTS_WAITING_MAX) {
-      this.#log.error({ ...fields }, 'the device log does not answer; a fact is only in this log');
+      const message = 'the device log does not answer; a fact is only in this log';
+      this.#log.error({ ...waiting.fields }, message);
       return;
     }
     this.#waiting += 1;
-    this.#writing = this.#writing
-      .then(write)
-      .catch((error: unknown) => {
-        this.#log.error({ ...fields, error: messageOf(error) }, 'a fact could not be written');
-      })
-      .finally(() => {
-        this.#waiting -= 1;
-      });
+    this.#queue.push(waiting);
+    this.#writing ??= this.#drain();
+  }
+
+  /** Never rejects. */
+  async #drain(): Promise<void> {
+    // What comes of one event goes together.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const together = this.#queue.splice(0, FACTS_TOGETHER_MAX);
+      await Promise.all(together.map((waiting) => this.#write(waiting)));
+    }
+    this.#writing = undefined;
+  }
+
+  async #write({ fields, write }: Waiting): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      this.#log.error({ ...fields, error: messageOf(error) }, 'a fact could not be written');
+    } finally {
+      this.#waiting -= 1;
+    }
   }
 }

@@ -9,7 +9,7 @@ import { openDatabase } from '../../src/storage/database.js';
 import { newDevice, startBoot } from '../support/boot-fixture.js';
 import type { BootFixture } from '../support/boot-fixture.js';
 import { storeOf } from '../support/card-fixture.js';
-import { SECOND_90K, fakeEnding, fakeFacts, fakePiece } from '../support/fake-media.js';
+import { fakeEnding, fakeFacts, fakePiece } from '../support/fake-media.js';
 import { StageCamera, receiptFor } from '../rig/powercut/stage.js';
 
 // `npm run bench:evidence`: what sealing costs beside writing the same bytes, how long an entry of the log takes beside a

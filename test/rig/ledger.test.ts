@@ -188,6 +188,7 @@ test('presses of a bouncing contact: each is in the ledger once with its outcome
   await sleep(level === 'L1' ? 1000 : 20_000);
   const changes = await stopLooking();
   await camera.close();
+  t.is(lapel.process.exitCode, 0, lapel.stderr);
 
   const latencies = checkLedger(
     t,

@@ -130,15 +130,15 @@ test('an edge that the log refuses is forgotten and told', async (t) => {
 
 test('facts that wait for a log that does not answer are limited, and the rest is logged', async (t) => {
   const { clock, journal, logged, facts } = begin();
-  let release = (): void => undefined;
-  journal.onRecord = () => new Promise((resolve) => (release = resolve));
+  const releases: (() => void)[] = [];
+  journal.onRecord = () => new Promise((resolve) => releases.push(resolve));
   for (let index = 0; index < 1002; index += 1) {
     facts.record({ type: 'fault', code: 'storage/io', detail: `${index}` });
   }
   await clock.advance(0);
   t.is(logged.length, 2);
   journal.onRecord = () => Promise.resolve();
-  release();
+  for (const release of releases) release();
   await facts.settled();
   t.is(journal.facts.length, 1000);
 });
