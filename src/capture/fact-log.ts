@@ -5,8 +5,8 @@ import type { Journal, JournalFact, PressOutcome } from './ports.js';
 /** Facts that may wait for a journal that has stopped answering; the recorder makes a few a minute. */
 const FACTS_WAITING_MAX = 1000;
 /**
- * Facts that are with the journal at a time: as many as share a sync in the device log. An edge of a button that comes
- * meanwhile waits for no more than these.
+ * Facts that go to the journal together when somebody waits for them all: as many as share a sync in the device log. Until then
+ * they go one by one: an edge of a button that comes meanwhile waits for one signature and no more, however slow the card.
  */
 const FACTS_TOGETHER_MAX = 8;
 
@@ -24,6 +24,7 @@ export class FactLog {
   readonly #log: Logger;
   readonly #queue: Waiting[] = [];
   #writing: Promise<void> | undefined;
+  #isAwaited = false;
   /** In the queue or with the journal. */
   #waiting = 0;
 
@@ -41,9 +42,14 @@ export class FactLog {
     this.#enqueue({ fields: { edge, outcome }, write });
   }
 
-  /** Resolves when all facts so far are written or logged. */
+  /** Resolves when all facts so far are written or logged. Makes haste with them. */
   async settled(): Promise<void> {
-    await this.#writing;
+    this.#isAwaited = true;
+    try {
+      await this.#writing;
+    } finally {
+      this.#isAwaited = false;
+    }
   }
 
   #enqueue(waiting: Waiting): void {
@@ -59,10 +65,8 @@ export class FactLog {
 
   /** Never rejects. */
   async #drain(): Promise<void> {
-    // What comes of one event goes together.
-    await Promise.resolve();
     while (this.#queue.length > 0) {
-      const together = this.#queue.splice(0, FACTS_TOGETHER_MAX);
+      const together = this.#queue.splice(0, this.#isAwaited ? FACTS_TOGETHER_MAX : 1);
       await Promise.all(together.map((waiting) => this.#write(waiting)));
     }
     this.#writing = undefined;
