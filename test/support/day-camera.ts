@@ -169,8 +169,9 @@ const alive = setInterval(() => undefined, 1000);
 const random = dice(Number(seed));
 // Two cards in three are tight. Whoever only looks frees nothing more than what had begun to go.
 const { camera, hands } = await openDayCamera(data, broker, seed !== 'look' && random() < 2 / 3);
-const { segments, receipted } = camera.card.totals();
-say({ said: 'boot', boot: camera.card.boot, segments, receipted });
+const { segments, receipted, deletedSegments } = camera.card.totals();
+// What was deleted had a receipt.
+say({ said: 'boot', boot: camera.card.boot, segments, receipted: receipted + deletedSegments });
 const recovery = camera.card.recovered.then(
   ({ recovered, indexed, quarantined, failed, missing }) => {
     const done = recovered.length + indexed + quarantined.length;
