@@ -25,6 +25,8 @@ interface Cost {
   readonly cpuPercent: number;
   readonly rssMiB: number;
   readonly bufferMiB: number;
+  /** From the start of the process until it buffers. */
+  readonly startMs: number;
 }
 
 const cpuTicks = async (pid: number): Promise<number> => {
@@ -48,8 +50,10 @@ async function measure(rig: Rig, parts: readonly ('imu' | 'gnss')[]): Promise<Co
     }
   });
   try {
+    const startedAt = performance.now();
     const lapel = camera.start(broker.url);
     await lapel.event(({ event, mode }) => event === 'mode' && mode === 'buffering', STEP_MS_MAX);
+    const startMs = performance.now() - startedAt;
     await sleep(SETTLE_MS);
     const pid = lapel.process.pid ?? NaN;
     const before = await cpuTicks(pid);
@@ -59,7 +63,8 @@ async function measure(rig: Rig, parts: readonly ('imu' | 'gnss')[]): Promise<Co
     // Without a receiver nothing sets the clock, and that is told as it should be.
     const broken = faults.filter(({ part }) => part !== 'clock');
     if (broken.length > 0) throw new Error(JSON.stringify(broken));
-    return { cpuPercent, rssMiB: await rssMiB(pid), bufferMiB: recorder.bufferedBytes / 2 ** 20 };
+    const bufferMiB = recorder.bufferedBytes / 2 ** 20;
+    return { cpuPercent, rssMiB: await rssMiB(pid), bufferMiB, startMs };
   } finally {
     await camera.close();
     await broker.stop();
@@ -82,8 +87,8 @@ async function serviceEnvironment(): Promise<Record<string, string>> {
   return Object.fromEntries(settings.map(([, name = '', value = '']) => [name, value]));
 }
 
-const line = (name: string, { cpuPercent, rssMiB: rss, bufferMiB }: Cost): string =>
-  `${name.padEnd(34)} ${cpuPercent.toFixed(2)} % of a core, RSS ${rss.toFixed(1)} MiB, ${bufferMiB.toFixed(2)} MiB of it pre-event buffer\n`;
+const line = (name: string, { cpuPercent, rssMiB: rss, bufferMiB, startMs }: Cost): string =>
+  `${name.padEnd(34)} ${cpuPercent.toFixed(2)} % of a core, RSS ${rss.toFixed(1)} MiB, ${bufferMiB.toFixed(2)} MiB of it pre-event buffer, buffering after ${(startMs / 1000).toFixed(1)} s\n`;
 try {
   const none = await measure(rig, []);
   process.stdout.write(line('no sensor', none));
