@@ -64,7 +64,7 @@ test('a whole recording is ok: exit 0, every segment and the bytes read in one o
   const { code, json } = await verifyJson(it);
   t.is(code, 0);
   const keys = ['ok', 'state', 'bytes', 'segments', 'recordings'];
-  t.deepEqual(Object.keys(json), [...keys, 'roots', 'setAside', 'uncheckedReceipts']);
+  t.deepEqual(Object.keys(json), [...keys, 'roots', 'exports', 'setAside', 'uncheckedReceipts']);
   t.true(json.ok);
   t.is(json.state, 'ok');
   t.is(json.bytes, 2 * it.first.ciphertext.length);
