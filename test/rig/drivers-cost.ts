@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,8 +18,7 @@ const SECONDS = Number(process.env['SECONDS'] ?? 60);
 const SETTLE_MS = 20_000;
 /** A receiver at 10 Hz, two sentences each time. */
 const NMEA_EVERY_MS = 100;
-/** Linux counts processor time in hundredths of a second on every machine we know (USER_HZ). */
-const TICKS_PER_SECOND = 100;
+const NS_PER_SECOND = 1e9;
 
 interface Cost {
   readonly cpuPercent: number;
@@ -29,11 +28,18 @@ interface Cost {
   readonly startMs: number;
 }
 
-const cpuTicks = async (pid: number): Promise<number> => {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
-};
+/**
+ * Nanoseconds that the threads of a process have run: field 1 of schedstat (kernel, scheduler/sched-stats). The hundredths of a
+ * second in `stat` are samples of a tick; work that a timer begins a hundred times a second falls between them or all on them.
+ */
+async function cpuNs(pid: number): Promise<number> {
+  let sum = 0;
+  for (const thread of await readdir(`/proc/${pid}/task`)) {
+    const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8');
+    sum += Number(text.split(' ')[0]);
+  }
+  return sum;
+}
 
 const rssMiB = async (pid: number): Promise<number> => {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
@@ -56,9 +62,9 @@ async function measure(rig: Rig, parts: readonly ('imu' | 'gnss')[]): Promise<Co
     const startMs = performance.now() - startedAt;
     await sleep(SETTLE_MS);
     const pid = lapel.process.pid ?? NaN;
-    const before = await cpuTicks(pid);
+    const before = await cpuNs(pid);
     await sleep(SECONDS * 1000);
-    const cpuPercent = ((await cpuTicks(pid)) - before) / TICKS_PER_SECOND / (SECONDS / 100);
+    const cpuPercent = ((await cpuNs(pid)) - before) / NS_PER_SECOND / (SECONDS / 100);
     const { recorder, parts: faults } = await camera.status();
     // Without a receiver nothing sets the clock, and that is told as it should be.
     const broken = faults.filter(({ part }) => part !== 'clock');
