@@ -39,7 +39,7 @@ interface Site {
 
 /**
  * Holds an export against its own statement, its list of digests and the signatures of both its MP4 and that list. Reads every
- * file once. What is not there is missing; a statement that is none is a finding, not a failure.
+ * file once. What is not there is missing; what is none of its kind, or cannot be read, is a finding and not a failure.
  */
 export async function verifyExport(
   fs: FileSystem,
@@ -69,12 +69,16 @@ export async function verifyExport(
       isSigned ? { name: statement.exporter, key: keyIdOf(publicKey) } : undefined,
     );
   } catch (error) {
-    const isMalformed =
-      isCameraError(error) && ['evidence/malformed', 'cli/usage'].includes(error.code);
-    if (!isMalformed) throw error;
-    return verdict([changedProblem(name, 'malformed', error.message)]);
+    if (!isCameraError(error)) throw error;
+    const { code, message } = error;
+    if (MALFORMED.includes(code)) return verdict([changedProblem(name, 'malformed', message)]);
+    const file = path.basename(bundle);
+    return verdict([{ state: 'not-feasible', file, what: 'unproven', message }]);
   }
 }
+
+/** Of a statement that is too long, is none, or names an MP4 that none could be called. */
+const MALFORMED: readonly string[] = ['storage/limit', 'evidence/malformed', 'cli/usage'];
 
 const changedProblem = (file: string, what: Problem['what'], message: string): Problem => ({
   ...{ state: 'not-ok', file, what },
@@ -86,13 +90,15 @@ const missing = (file: string, message: string): Problem => ({
   message: `${file}: ${message}`,
 });
 
+/** A file that is longer than one of its kind can be is none: as good as empty. */
 async function readIfThere(
   { fs, directory }: Pick<Site, 'fs' | 'directory'>,
   name: string,
   bytesMax: number,
 ): Promise<Buffer | undefined> {
   const file = path.join(directory, name);
-  return (await fs.exists(file)) ? fs.readFile(file, bytesMax) : undefined;
+  if (!(await fs.exists(file))) return undefined;
+  return (await fs.size(file)) > bytesMax ? Buffer.alloc(0) : fs.readFile(file, bytesMax);
 }
 
 /** Digest by name, of everything that statement and list name; and where the two exclude each other. */

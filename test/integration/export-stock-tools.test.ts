@@ -239,7 +239,7 @@ test('lapel verify holds an export against its statement, its list and its signa
   );
 });
 
-test('lapel verify of an export names what was left out of it, and whose word is missing then', async (t) => {
+test('lapel verify of an export names what was left out of it or swollen, and whose word is missing then', async (t) => {
   const exported = await makeExport(t);
   const parts = ['mp4', 'html', 'mp4.minisig', 'sha256.sig', 'sha256'];
   for (const part of parts) {
@@ -253,6 +253,13 @@ test('lapel verify of an export names what was left out of it, and whose word is
       part,
     );
     t.is(said?.signer === null, /sig|sha256/.test(part), part);
+  }
+  for (const part of ['sha256', 'mp4.sig', 'pub', 'evidence/export.json']) {
+    const twin = await twinOf(t, exported);
+    await truncate(twin.at(`evidence.${part}`), 64 * 1024 * 1024);
+    const { status, verdict } = await verified(twin);
+    t.is(status, 1, `${part}, far too long`);
+    t.is(verdict.exports[0]?.state, 'not-ok', `${part}, far too long`);
   }
   const renamed = await twinOf(t, exported);
   await rename(renamed.at('evidence.pub'), renamed.at('evidence.allowed_signers'));
