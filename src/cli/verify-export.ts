@@ -38,8 +38,8 @@ interface Site {
 }
 
 /**
- * Holds an export against its own statement, its list of digests and the signatures of both its MP4 and that list. Reads every
- * file once. What is not there is missing; what is none of its kind, or cannot be read, is a finding and not a failure.
+ * Holds an export against its own statement, its list of digests and the signatures of both its MP4 and that list. Reads each
+ * file once, and MP4 and list once more for their signatures. What is not there is missing; what is none of its kind, or cannot be read, is a finding and not a failure.
  */
 export async function verifyExport(
   fs: FileSystem,

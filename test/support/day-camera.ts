@@ -39,7 +39,7 @@ export type DaySaid =
   | { readonly said: 'phase'; readonly phase: string };
 
 /** The reserve of the day's cameras. */
-export const DAY_RESERVE_BYTES = 256 * 1024 * 1024;
+const DAY_RESERVE_BYTES = 256 * 1024 * 1024;
 
 const STDOUT = 1;
 /** Nobody lives that long here. */
